@@ -1,0 +1,167 @@
+"""A clip stored as one video file, read through PyAV."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from datasets_vos.base import introduce
+from datasets_vos.images import check_complete, image_size
+from datasets_vos.masks import object_ids, read_mask, require_objects, require_size
+from vos_core.errors import CorruptFileError, DatasetError
+from vos_core.types import Annotation, Image, LabelMap
+
+
+class VideoClip:
+    """A video file and the mask of its first frame; frames are decoded once and dropped.
+
+    Attributes:
+        name: Stem of the video file.
+    """
+
+    def __init__(self, path: Path, mask_path: Path) -> None:
+        """Describe a clip; no file is opened yet."""
+        self.name = path.stem
+        self._path = path
+        self._mask_path = mask_path
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels as shown, that is after the stored rotation."""
+        with self._opened() as (container, stream):
+            # The rotation belongs to the frame, so one is decoded.
+            for frame in container.decode(stream):
+                height, width = _upright(frame).shape[:2]
+                return height, width
+        raise CorruptFileError(f"{self._path}: holds no frame; export the video again.")
+
+    @cached_property
+    def frame_names(self) -> tuple[str, ...]:
+        """``"00000"``, ``"00001"``, ...: one name for each frame that will be shown.
+
+        Packets are counted without decoding. The count in the header is not used: it is often
+        absent, and includes frames that an edit list hides.
+        """
+        return tuple(f"{i:05d}" for i in range(self._packets[0]))
+
+    @cached_property
+    def annotations(self) -> tuple[Annotation, ...]:
+        """One annotation, of frame 0, without void.
+
+        Raises:
+            MaskError: If the mask holds no object or differs from the frames in size.
+        """
+        label_map = self._read_mask()
+        require_objects(label_map, self._mask_path)
+        return (introduce(0, label_map, object_ids(label_map)),)
+
+    def frames(self) -> Iterator[Image]:
+        """Yield each frame, (H, W, 3) uint8 RGB, decoding the file once from start to end.
+
+        Raises:
+            CorruptFileError: If decoding fails, a frame changes size, or there are not as many
+                frames as :attr:`frame_names` promises.
+        """
+        expected = len(self.frame_names)
+        count = 0
+        with self._opened() as (container, stream):
+            for frame in container.decode(stream):
+                image = _upright(frame)
+                if image.shape[:2] != self.size or count == expected:
+                    break
+                yield image
+                count += 1
+            else:
+                if count == expected:
+                    return
+        raise CorruptFileError(
+            f"{self._path}: frame {count} of {expected} is damaged, superfluous or of another "
+            "size; re-encode the video."
+        )
+
+    def ground_truth(self, index: int) -> LabelMap | None:
+        """Return the given mask, (H, W) uint8 as stored, for frame 0 and None for the others.
+
+        Raises:
+            IndexError: If there is no such frame.
+            MaskError: If the mask differs from the frames in size.
+        """
+        return self._read_mask() if range(len(self.frame_names))[index] == 0 else None
+
+    def check(self) -> None:
+        """Verify the video's packets and its mask; one frame is decoded.
+
+        Raises:
+            DatasetError: If there are fewer than two frames.
+            MaskError: If the mask holds no object or differs from the frames in size.
+            CorruptFileError: If a file is cut short or undecodable.
+        """
+        count, missing = self._packets
+        if count < 2:
+            raise DatasetError(
+                f"{self._path}: has {count} frame, so there is nothing to propagate to; "
+                "give at least two."
+            )
+        if missing:
+            raise CorruptFileError(
+                f"{self._path}: {missing} of its frames are missing, the file is truncated; "
+                "copy it again."
+            )
+        check_complete(self._mask_path)
+        require_size(image_size(self._mask_path), self.size, self._mask_path)
+        require_objects(self._read_mask(), self._mask_path)
+
+    @cached_property
+    def _packets(self) -> tuple[int, int]:
+        """Number of frames shown, and of frames that the header announces but the file lacks."""
+        shown = stored = 0
+        with self._opened() as (container, stream):
+            for packet in container.demux(stream):
+                if packet.size:  # the last packet is an empty flush
+                    stored += 1
+                    shown += not packet.is_discard
+            # Other containers announce estimates, or count repeated frames that are not stored.
+            exact = container.format.name.startswith("mov")
+            return shown, max(0, stream.frames - stored) if exact else 0
+
+    def _read_mask(self) -> LabelMap:
+        label_map = read_mask(self._mask_path)
+        require_size((label_map.shape[0], label_map.shape[1]), self.size, self._mask_path)
+        return label_map
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[Any, Any]]:
+        """Open the file and its video stream; decoding errors inside name the file."""
+        if not self._path.is_file():
+            raise DatasetError(f"{self._path}: no such file; check the path.")
+        try:
+            with av.open(str(self._path)) as container:
+                stream = _video_stream(container)
+                if stream is None:
+                    raise CorruptFileError(f"{self._path}: is not a video; give an mp4 or similar.")
+                stream.thread_type = "AUTO"
+                yield container, stream
+        except av.error.FFmpegError as err:
+            raise CorruptFileError(
+                f"{self._path}: is not a readable video ({err.strerror}); export it again."
+            ) from err
+
+
+def _video_stream(container: Any) -> Any | None:  # noqa: ANN401
+    """Return the stream to read; still pictures, plain text and cover art are no videos."""
+    if container.format.name in ("tty", "image2") or container.format.name.endswith("_pipe"):
+        return None
+    for stream in container.streams.video:
+        if not stream.disposition & av.stream.Disposition.attached_pic:
+            return stream
+    return None
+
+
+def _upright(frame: Any) -> Image:  # noqa: ANN401
+    """Convert to (H, W, 3) uint8 RGB and turn by the stored angle, counter-clockwise."""
+    image = frame.to_ndarray(format="rgb24")
+    return np.ascontiguousarray(np.rot90(image, k=round(frame.rotation / 90)))
