@@ -1,0 +1,137 @@
+"""The report page: complete, escaped, self-contained, worst first."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vos_core.metrics import DAVIS2017, Scores, SequenceScorer, collect_scores
+from vos_core.visual import ReportRun, ReportSequence, WorstFrames, write_report
+from vos_core.visual.curves import BOTTOM, LEFT, RIGHT, TOP, chart
+
+NAMES = ("good", "<b>bad</b> & more")
+FRAMES = [f"{i:05d}" for i in range(6)]
+
+
+def make_scores(shift: int) -> Scores:
+    """Score a 10x10 square that is predicted ``shift`` pixels too far right (twice that if bad)."""
+    results = []
+    for factor, name in enumerate(NAMES, start=1):
+        scorer = SequenceScorer(DAVIS2017, name, len(FRAMES))
+        truth = np.zeros((200, 300), dtype=np.uint8)
+        truth[50:60, 50:60] = 1
+        for index in range(len(FRAMES)):
+            scorer.update(index, np.roll(truth, factor * shift, axis=1), truth)
+        results.append(scorer.result())
+    return collect_scores(DAVIS2017, results)
+
+
+def make_sequences() -> list[ReportSequence]:
+    worst = WorstFrames(1)
+    label_map = np.ones((20, 30), dtype=np.uint8)
+    frame = np.zeros((20, 30, 3), dtype=np.uint8)
+    worst.offer("00003", frame, label_map, label_map, {1: (0.125, 0.5)})
+    return [
+        ReportSequence(n, FRAMES, worst.thumbnails(), 12.5, 3.25, f"overlays/{n}.mp4")
+        for n in NAMES
+    ]
+
+
+class Page(HTMLParser):
+    """Collect tags with their attributes, and check that every element is closed."""
+
+    def __init__(self, text: str) -> None:
+        """Parse at once."""
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in {"meta", "img"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> str:
+    variants = {"adapted": make_scores(1), "not adapted": make_scores(3)}
+    run = ReportRun("run <1>", {"seed": 7, "command": "x && y"}, variants, make_sequences())
+    write_report(tmp_path / "report.html", run)
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+    return (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_self_contained_and_escaped(page: str) -> None:
+    tags = Page(page).tags
+    links = [v for _, a in tags for k, v in a.items() if k in ("src", "href") and v]
+    relative = [v for v in links if not v.startswith(("data:image/jpeg;base64,", "#"))]
+    assert set(relative) == {"overlays/good.mp4", "overlays/%3Cb%3Ebad%3C/b%3E%20%26%20more.mp4"}
+    assert "http" not in page
+    assert "<b>bad</b>" not in page
+    assert "run &lt;1&gt;" in page
+    assert "x &amp;&amp; y" in page
+
+
+def test_scores_and_gains(page: str) -> None:
+    # Squares of 10 px that overlap on 9, 8 (ours) and 7, 4 (not adapted) of their columns.
+    j = [(9 / 11 + 8 / 12) / 2, (7 / 13 + 4 / 16) / 2]
+    scores = make_scores(1)["global"], make_scores(3)["global"]
+    assert [s["J"]["mean"] for s in scores] == pytest.approx(j)
+    assert f">{100 * j[0]:.1f}<" in page
+    assert f">{100 * j[1]:.1f}<" in page
+    gain = scores[0]["J&F_mean"] - scores[1]["J&F_mean"]
+    assert f'data-value="{gain}">{100 * gain:+.1f}<' in page
+    assert "12.5" in page
+    assert "J 12.5" in page
+
+
+def test_worst_sequence_comes_first(page: str) -> None:
+    headings = re.findall(r"<h2>(.*?)</h2>", page)
+    assert headings[-2:] == ["&lt;b&gt;bad&lt;/b&gt; &amp; more", "good"]
+    anchors = [a["id"] for tag, a in Page(page).tags if tag == "section"]
+    assert anchors == ["sequence-1", "sequence-2"]
+    assert page.index('href="#sequence-1"') < page.index('href="#sequence-2"')
+
+
+def test_single_variant(tmp_path: Path) -> None:
+    run = ReportRun("run", {}, {"masks": make_scores(1)}, make_sequences()[:1])
+    write_report(tmp_path / "report.html", run)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    Page(page)
+    assert "gain" not in page.split("</style>")[1]
+
+
+def test_failed_report_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    with pytest.raises(ValueError, match="at least one variant"):
+        write_report(path, ReportRun("run", {}, {}, []))
+    unknown = ReportSequence("unknown", FRAMES, [], 0.0, 0.0)
+    with pytest.raises(KeyError, match="unknown"):
+        write_report(path, ReportRun("run", {}, {"masks": make_scores(1)}, [unknown]))
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_chart_geometry() -> None:
+    scores = make_scores(0)
+    scores["per_object"]["good_1"]["J_frames"] = [1.0, 0.0, 0.5, 1.0]
+    drawn = chart("J", "good", FRAMES, {"a": scores, "b": make_scores(1)})
+    step = (RIGHT - LEFT) / 5
+    want = [(LEFT + step * i, y) for i, y in [(1, TOP), (2, BOTTOM), (3, (TOP + BOTTOM) / 2)]]
+    points = [tuple(map(float, p.split(","))) for p in drawn.lines[0].points.split()]
+    assert np.allclose(points[:3], want, atol=0.06)
+    assert [line.label for line in drawn.faint] == ["b"]
+    assert drawn.bands[0].title == "frame 00000\nnot scored"
+    assert drawn.bands[3].title == "frame 00003\na: 50.0\nb: 81.8"
+    assert [t.label for t in drawn.x_ticks] == ["00000", "00003", "00005"]

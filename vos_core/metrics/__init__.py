@@ -1,0 +1,42 @@
+"""J, F, their statistics, and the protocols that turn masks into scores."""
+
+from vos_core.metrics.boundary import boundary_map, contour_accuracy, tolerance_radius
+from vos_core.metrics.jaccard import jaccard
+from vos_core.metrics.protocols import DAVIS2016, DAVIS2017, PROTOCOLS, Protocol, protocol
+from vos_core.metrics.scores import (
+    Scores,
+    Seconds,
+    SequenceRow,
+    collect_scores,
+    objects_of,
+    per_sequence_rows,
+    write_scores,
+)
+from vos_core.metrics.sequence import FrameScores, ObjectScores, SequenceResult, SequenceScorer
+from vos_core.metrics.statistics import Statistics, mean_statistics, statistics
+
+__all__ = [
+    "DAVIS2016",
+    "DAVIS2017",
+    "PROTOCOLS",
+    "FrameScores",
+    "ObjectScores",
+    "Protocol",
+    "Scores",
+    "Seconds",
+    "SequenceResult",
+    "SequenceRow",
+    "SequenceScorer",
+    "Statistics",
+    "boundary_map",
+    "collect_scores",
+    "contour_accuracy",
+    "jaccard",
+    "mean_statistics",
+    "objects_of",
+    "per_sequence_rows",
+    "protocol",
+    "statistics",
+    "tolerance_radius",
+    "write_scores",
+]

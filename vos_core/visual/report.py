@@ -1,0 +1,160 @@
+"""A run on one page: ``report.html``, which needs no other file and no network."""
+
+import base64
+import io
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+from PIL import Image as PILImage
+
+from vos_core.metrics.scores import Scores, SequenceRow, objects_of, per_sequence_rows
+from vos_core.types import Image
+from vos_core.visual import curves
+from vos_core.visual.worst import WorstFrame
+
+_TEMPLATE = "report.html.j2"
+_JPEG_QUALITY = 85
+_NO_VALUE = "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class ReportSequence:
+    """What the report shows of a sequence beside its scores.
+
+    Attributes:
+        name: Its name in the scores.
+        frame_names: Stem of each frame's file, scored or not.
+        worst: Its worst frames, worst first.
+        seconds_adapt: Wall-clock time of adapting to the sequence.
+        seconds_propagate: Wall-clock time of segmenting it.
+        video: The overlay video, as a path relative to the report, or None.
+    """
+
+    name: str
+    frame_names: Sequence[str]
+    worst: Sequence[WorstFrame]
+    seconds_adapt: float
+    seconds_propagate: float
+    video: str | None = None
+
+
+@dataclass(frozen=True)
+class ReportRun:
+    """What the report is made from.
+
+    Attributes:
+        title: Heading.
+        metadata: What to know about the run (command, config, seed, ...), in display order.
+        variants: Label -> scores of one way to get the masks, e.g. ``adapted`` and
+            ``not adapted``. The first is the run's own result; others are compared with it.
+        sequences: The sequences of the first variant, in any order.
+    """
+
+    title: str
+    metadata: Mapping[str, object]
+    variants: Mapping[str, Scores]
+    sequences: Sequence[ReportSequence]
+
+
+def write_report(path: str | Path, run: ReportRun) -> None:
+    """Write the report, replacing an older one only when complete.
+
+    Scores are shown in percent. Sequences come worst first, by the first variant's J&F.
+
+    Args:
+        path: The HTML file; its folder must exist.
+        run: What to show.
+
+    Raises:
+        ValueError: If there is no variant.
+    """
+    if not run.variants:
+        raise ValueError(f"the report {path} needs the scores of at least one variant")
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(_render(run), encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _render(run: ReportRun) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=_percent, signed=_signed, seconds=_seconds, jpeg=_jpeg)
+    rows = {
+        label: {row["sequence"]: row for row in per_sequence_rows(scores)}
+        for label, scores in run.variants.items()
+    }
+    main = next(iter(rows.values()))
+    ordered = sorted(run.sequences, key=lambda s: _worst_first(main[s.name]))
+    return environment.get_template(_TEMPLATE).render(
+        run=run,
+        headline=next(iter(run.variants.values())),
+        labels=list(run.variants),
+        sections=[_section(sequence, run.variants, rows) for sequence in ordered],
+        plot=curves,
+    )
+
+
+def _section(
+    sequence: ReportSequence,
+    variants: Mapping[str, Scores],
+    rows: Mapping[str, Mapping[str, SequenceRow]],
+) -> dict[str, object]:
+    """Gather what the template shows of one sequence."""
+    main = next(iter(variants.values()))
+    return {
+        "sequence": sequence,
+        "row": next(iter(rows.values()))[sequence.name],
+        "means": [_mean(known.get(sequence.name)) for known in rows.values()],
+        "objects": {
+            object_id: (curves.css_colour(int(object_id)), scores)
+            for object_id, scores in objects_of(main, sequence.name).items()
+        },
+        "extra_ids": main["sequences"][sequence.name]["extra_ids"],
+        "charts": [
+            curves.chart(metric, sequence.name, sequence.frame_names, variants)
+            for metric in ("J", "F")
+        ],
+    }
+
+
+def _mean(row: SequenceRow | None) -> float:
+    return math.nan if row is None else row["J&F_mean"]
+
+
+def _worst_first(row: SequenceRow) -> tuple[bool, float, str]:
+    """Sort by J&F; sequences without a score come last."""
+    mean = row["J&F_mean"]
+    return (math.isnan(mean), 0.0 if math.isnan(mean) else mean, row["sequence"])
+
+
+def _percent(value: float) -> str:
+    return _NO_VALUE if math.isnan(value) else f"{100 * value:.1f}"
+
+
+def _signed(value: float) -> str:
+    """Format a difference of scores in points, with a true minus sign."""
+    return _NO_VALUE if math.isnan(value) else f"{100 * value:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _seconds(value: float) -> str:
+    return _NO_VALUE if math.isnan(value) else f"{value:,.1f}"
+
+
+def _jpeg(image: Image) -> str:
+    """Return the picture as a data URI."""
+    stored = io.BytesIO()
+    PILImage.fromarray(image).save(stored, "JPEG", quality=_JPEG_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(stored.getvalue()).decode("ascii")
