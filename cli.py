@@ -1,0 +1,64 @@
+"""The command line: each command names the code that does it; nothing heavy is imported here."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+# command -> (module, function of the remaining arguments, help)
+COMMANDS = {
+    "fit": ("lightning_modules.cli", "fit", "train, then do what the config's after_fit says"),
+    "validate": ("lightning_modules.cli", "validate", "score the weights as they are, unadapted"),
+    "test": ("lightning_modules.cli", "test", "adapt to each sequence, segment it, score it"),
+    "predict": ("lightning_modules.cli", "predict", "adapt to each sequence and segment it"),
+    "segment": ("lightning_modules.cli", "segment", "segment your own video from its first mask"),
+    "evaluate": ("datasets_vos.commands.evaluate", "main", "score stored masks"),
+    "dream": ("datasets_vos.commands.dream", "main", "look at lucid dreams of a frame"),
+    "data": ("datasets_vos.commands.data", "main", "dataset tools: data toy"),
+}
+
+USAGE = """usage: python cli.py COMMAND [options]
+
+{commands}
+
+Each command has --help. To begin: python cli.py fit --config lucid.yaml"""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        args: The command and its options; the process's own command line by default.
+
+    Returns:
+        Exit status: 0 on success, 2 on a mistake in the input.
+    """
+    arguments = list(sys.argv[1:] if args is None else args)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        lines = [f"  {name:10} {help_text}" for name, (_, _, help_text) in COMMANDS.items()]
+        print(USAGE.format(commands="\n".join(lines)))
+        return 0 if arguments else 2
+    from vos_core.errors import VOSError, nearest
+
+    command = arguments[0]
+    if command not in COMMANDS:
+        known = ", ".join(COMMANDS)
+        print(
+            f"error: There is no command {command!r}; there are {known}."
+            f"{nearest(command, COMMANDS)}",
+            file=sys.stderr,
+        )
+        return 2
+    module, function, _ = COMMANDS[command]
+    try:
+        getattr(importlib.import_module(module), function)(arguments[1:])
+    except VOSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; finished sequences are kept", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Everything that knows Lightning: tasks, datamodules, callbacks and the command line."""

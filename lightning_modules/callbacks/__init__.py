@@ -1,0 +1,6 @@
+"""What happens around a run: progress, pictures, scores, report."""
+
+from lightning_modules.callbacks.progress import SuiteProgressBar
+from lightning_modules.callbacks.record import RecordRun
+
+__all__ = ["RecordRun", "SuiteProgressBar"]

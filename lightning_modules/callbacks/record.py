@@ -1,0 +1,226 @@
+"""Fills the run folder: masks, overlay videos, scores, report; and tells the loggers."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities.types import STEP_OUTPUT
+
+from lightning_modules.callbacks.progress import announce, report_progress
+from lightning_modules.recording import ClipRecord, record_clip
+from vos_core.metrics import Scores, collect_scores, protocol, write_scores
+from vos_core.types import LabelMap, SegmentedClip
+from vos_core.visual import ReportRun, ReportSequence, write_report
+
+
+class RecordRun(L.Callback):
+    """Draws the label maps of each clip and keeps what is worth keeping.
+
+    ``test`` writes masks, overlays, ``scores.json``, ``per_sequence.csv`` and ``report.html`` into
+    the run folder, ``predict`` masks and overlays; ``validate`` and the validation within ``fit``
+    only score. On several ranks each writes its own clips and rank 0 the rest.
+
+    Args:
+        fps: Frames per second of the overlay videos.
+        worst_frames: How many of each clip's worst frames the report shows.
+    """
+
+    def __init__(self, fps: float = 12.0, worst_frames: int = 4) -> None:
+        self.fps = fps
+        self.worst_frames = worst_frames
+        self._records: list[ClipRecord] = []
+        self._protocol: str | None = None
+        self._folder = Path()
+
+    def setup(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> None:
+        """Find the run folder; the ranks agree on it here, so all of them must ask."""
+        self._folder = Path(trainer.log_dir or trainer.default_root_dir)
+
+    def on_validation_epoch_start(self, *args: Any) -> None:
+        """Forget the last stage."""
+        self._records = []
+
+    def on_test_epoch_start(self, *args: Any) -> None:
+        """Forget the last stage."""
+        self._records = []
+
+    def on_predict_epoch_start(self, *args: Any) -> None:
+        """Forget the last stage."""
+        self._records = []
+
+    def on_validation_batch_end(
+        self, trainer: L.Trainer, module: L.LightningModule, outputs: STEP_OUTPUT, *args: Any
+    ) -> None:
+        """Score a clip."""
+        self._keep(trainer, _segmented(outputs), folder=None)
+
+    def on_test_batch_end(
+        self, trainer: L.Trainer, module: L.LightningModule, outputs: STEP_OUTPUT, *args: Any
+    ) -> None:
+        """Write and score a clip."""
+        self._keep(trainer, _segmented(outputs), folder=self._folder)
+
+    def on_predict_batch_end(
+        self, trainer: L.Trainer, module: L.LightningModule, outputs: STEP_OUTPUT, *args: Any
+    ) -> None:
+        """Write a clip."""
+        self._keep(trainer, _segmented(outputs), folder=self._folder)
+
+    def on_validation_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Log J&F, J and F of the weights as they are."""
+        records = gather(trainer, self._records)
+        variants = self._collect(records)
+        if variants:
+            metrics = _headline("val", next(iter(variants.values())))
+            module.log_dict(metrics, sync_dist=False, rank_zero_only=False)
+            announce(trainer, f"validation, not adapted: {_sentence(metrics, 'val')}")
+        _log_images(trainer, "val/overlay", records)
+
+    def on_test_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Write the scores and the report; log the numbers."""
+        records = gather(trainer, self._records)
+        variants = self._collect(records)
+        if not variants:
+            announce(trainer, "There is no ground truth, so there are no scores.")
+            return
+        scores = next(iter(variants.values()))
+        metrics = _headline("test", scores)
+        module.log_dict(metrics, sync_dist=False, rank_zero_only=False)
+        if trainer.is_global_zero:
+            folder = self._folder
+            report = folder / "report.html"
+            _write(folder, report, trainer, variants, records)
+            _log_images(trainer, "test/overlay", records)
+            for label, other in list(variants.items())[1:]:
+                announce(trainer, f"  {label}: J&F {other['global']['J&F_mean']:.3f}")
+            announce(
+                trainer,
+                f"{_sentence(metrics, 'test')} on {len(records)} sequences; see {report}",
+            )
+
+    def on_predict_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Say where the masks are."""
+        records = gather(trainer, self._records)
+        announce(trainer, f"{len(records)} clips segmented; see {self._folder / 'overlays'}")
+
+    def _keep(self, trainer: L.Trainer, segmented: SegmentedClip, folder: Path | None) -> None:
+        clip = segmented.job.clip
+        self._protocol = segmented.job.protocol
+        segmented = _with_progress(trainer, segmented)
+        record = record_clip(segmented, folder, self.fps, self.worst_frames)
+        self._records.append(record)
+        if folder:
+            scores = next(iter(self._collect([record]).values()), None)
+            announce(trainer, _clip_line(clip.name, record, scores))
+
+    def _collect(self, records: list[ClipRecord]) -> dict[str, Scores]:
+        """Return the scores of each variant over all clips."""
+        scored = [record for record in records if record.results]
+        if not scored or self._protocol is None:
+            return {}
+        rules = protocol(self._protocol)
+        variants = {
+            label: collect_scores(rules, [record.results[label] for record in scored])
+            for label in scored[0].results
+        }
+        adapt = sum(record.seconds_adapt for record in scored)
+        propagate = sum(record.seconds_propagate for record in scored)
+        next(iter(variants.values()))["seconds"] = {
+            "adapt": adapt,
+            "propagate": propagate,
+            "total": adapt + propagate,
+        }
+        return variants
+
+
+def gather(trainer: L.Trainer, records: list[ClipRecord]) -> list[ClipRecord]:
+    """Return the records of all ranks, sorted by name, on every rank."""
+    if trainer.world_size > 1:
+        shares: list[list[ClipRecord]] = [[] for _ in range(trainer.world_size)]
+        torch.distributed.all_gather_object(shares, records)
+        records = [record for share in shares for record in share]
+    return sorted(records, key=lambda record: record.name)
+
+
+def _segmented(outputs: STEP_OUTPUT) -> SegmentedClip:
+    if not isinstance(outputs, Mapping):
+        raise TypeError("a task's test_step must return {'segmented': SegmentedClip(...)}.")
+    segmented: SegmentedClip = outputs["segmented"]
+    return segmented
+
+
+def _with_progress(trainer: L.Trainer, segmented: SegmentedClip) -> SegmentedClip:
+    label, maps = next(iter(segmented.variants.items()))
+    clip = segmented.job.clip
+
+    def watched() -> Iterator[LabelMap]:
+        for index, label_map in enumerate(maps):
+            report_progress(trainer, f"{clip.name}: propagating", index + 1, len(clip.frame_names))
+            yield label_map
+
+    return SegmentedClip(
+        segmented.job, {**segmented.variants, label: watched()}, segmented.seconds_adapt
+    )
+
+
+def _headline(stage: str, scores: Scores) -> dict[str, float]:
+    numbers = scores["global"]
+    return {
+        f"{stage}/J&F": numbers["J&F_mean"],
+        f"{stage}/J": numbers["J"]["mean"],
+        f"{stage}/F": numbers["F"]["mean"],
+    }
+
+
+def _sentence(metrics: dict[str, float], stage: str) -> str:
+    jf, j, f = (metrics[f"{stage}/{name}"] for name in ("J&F", "J", "F"))
+    return f"J&F {jf:.3f} (J {j:.3f}, F {f:.3f})"
+
+
+def _clip_line(name: str, record: ClipRecord, scores: Scores | None) -> str:
+    line = f"{name}: adapted in {record.seconds_adapt:.0f} s, "
+    line += f"{len(record.frame_names)} frames in {record.seconds_propagate:.1f} s"
+    return f"{line}, {_sentence(_headline('test', scores), 'test')}" if scores else line
+
+
+def _write(
+    folder: Path,
+    report: Path,
+    trainer: L.Trainer,
+    variants: dict[str, Scores],
+    records: list[ClipRecord],
+) -> None:
+    scores = next(iter(variants.values()))
+    baselines = {label: other["global"] for label, other in list(variants.items())[1:]}
+    write_scores(folder, {**scores, "baselines": baselines})
+    sequences = [
+        ReportSequence(
+            r.name, r.frame_names, r.worst, r.seconds_adapt, r.seconds_propagate, r.video
+        )
+        for r in records
+        if r.results
+    ]
+    seconds = scores["seconds"]
+    metadata = {
+        "command": " ".join(["python", *sys.argv]),
+        "config": folder / "config.yaml",
+        "protocol": f"{scores['protocol']}, mean over {len(scores['per_object'])} objects",
+        "seed": torch.initial_seed(),
+        "ranks": trainer.world_size,
+        "seconds": f"{seconds['adapt']:.0f} adapting, {seconds['propagate']:.0f} propagating",
+    }
+    write_report(report, ReportRun(folder.parent.name, metadata, variants, sequences))
+
+
+def _log_images(trainer: L.Trainer, key: str, records: list[ClipRecord]) -> None:
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLogger) and records and trainer.is_global_zero:
+            logger.log_image(
+                key,
+                [record.preview for record in records],
+                caption=[record.name for record in records],
+            )

@@ -1,0 +1,217 @@
+"""``fit``, ``validate``, ``test``, ``predict`` and ``segment``: Lightning's command line, tuned.
+
+What differs from a plain ``LightningCLI``: configs are found by their bare name; mistakes are
+answered in one sentence with the nearest valid name; every run has its own folder under ``runs/``
+with CSV and W&B logs; ``after_fit: test`` in a config goes on to test what was trained; and a
+checkpoint brings its weights only, never settings that override what was typed.
+"""
+
+import logging
+import netrc
+import os
+import warnings
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlparse
+
+import lightning as L
+import wandb
+from lightning.pytorch.cli import (
+    ArgsType,
+    LightningArgumentParser,
+    LightningCLI,
+    SaveConfigCallback,
+)
+from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+
+from lightning_modules.callbacks import RecordRun, SuiteProgressBar
+from lightning_modules.datamodules import BaseVOSDataModule
+from lightning_modules.parser import SuiteParser, find_config
+from lightning_modules.tasks import BaseVOSTask
+
+_TRAINER_DEFAULTS = {
+    # adaptation needs gradients inside test and predict
+    "inference_mode": False,
+    # our samplers shard clips by length and never repeat one
+    "use_distributed_sampler": False,
+    "num_sanity_val_steps": 0,
+    "max_epochs": 1,
+    "log_every_n_steps": 10,
+    "default_root_dir": "runs",
+    "enable_model_summary": False,
+}
+
+
+class SaveRunConfig(SaveConfigCallback):
+    """Saves the full config with the run and sends it to W&B."""
+
+    def save_config(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Send the config to W&B (rank 0 only; the file itself is written by the parent)."""
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                config = self.config.as_dict()
+                logger.experiment.config.update(
+                    {key: config[key] for key in ("model", "data") if key in config},
+                    allow_val_change=True,
+                )
+
+
+class SuiteCLI(LightningCLI):
+    """The wiring; see the module's docstring."""
+
+    def __init__(self, args: Sequence[str], experiment: str) -> None:
+        self._args = list(args)
+        self._experiment = experiment
+        super().__init__(
+            BaseVOSTask,
+            BaseVOSDataModule,
+            save_config_callback=SaveRunConfig,
+            save_config_kwargs={"overwrite": True},
+            trainer_defaults={
+                **_TRAINER_DEFAULTS,
+                "callbacks": [RecordRun(), SuiteProgressBar()],
+            },
+            seed_everything_default=0,
+            parser_class=SuiteParser,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            parser_kwargs={"allow_abbrev": False},
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add what a config may say beside model, data and trainer."""
+        parser.add_argument(
+            "--after_fit",
+            type=Literal["test"] | None,
+            default=None,
+            help="What to do with the trained weights when the fit is over.",
+        )
+
+    def setup_parser(self, *args: Any, **kwargs: Any) -> None:
+        """Change defaults of Lightning's own arguments."""
+        super().setup_parser(*args, **kwargs)
+        for command in self.subcommands():
+            parser = self._parser(command)
+            parser.set_defaults(weights_only=True)
+            if command in ("validate", "test"):
+                parser.set_defaults(verbose=False)
+            if command == "predict":
+                parser.set_defaults(return_predictions=False)
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse what was handed over, which need not be ``sys.argv`` word for word."""
+        self.config = parser.parse_args(self._args)
+
+    def instantiate_trainer(self, **kwargs: Any) -> L.Trainer:
+        """Give the run its folder and its loggers, unless the config names loggers itself.
+
+        What can be wrong with data and weights is found out first, so that a mistake leaves no
+        folder behind.
+        """
+        self.datamodule.open()
+        if path := self.config_init[self.subcommand].get("ckpt_path"):
+            self.model.check_weights(path)
+        settings = self.config_init[self.subcommand].trainer
+        if settings.logger in (None, True) and not settings.fast_dev_run:
+            kwargs["logger"] = run_loggers(settings.default_root_dir, self._experiment)
+        return super().instantiate_trainer(**kwargs)
+
+    def after_fit(self) -> None:
+        """Go on with what the config asks for."""
+        if self.config.fit.after_fit == "test" and not self.config.fit.trainer.fast_dev_run:
+            self.trainer.test(self.model, datamodule=self.datamodule, verbose=False)
+
+    def _parse_ckpt_path(self) -> None:
+        """Take nothing but weights from a checkpoint: what is typed is what runs."""
+
+
+def run_loggers(root: str | Path, experiment: str) -> list[Logger]:
+    """Return the CSV and W&B loggers of a new run folder ``<root>/<experiment>/version_<n>``.
+
+    W&B stays offline unless the user is logged in or has set ``WANDB_MODE``.
+    """
+    csv = CSVLogger(root, experiment)
+    csv.experiment  # noqa: B018  # makes the folder before W&B does, which it would warn about
+    mode = os.environ.get("WANDB_MODE")
+    offline = mode == "offline" or (mode is None and not _wandb_logged_in())
+    wandb_logger = WandbLogger(
+        name=f"{experiment}/version_{csv.version}",
+        save_dir=csv.log_dir,
+        project="vos-suite",
+        offline=offline,
+        settings=wandb.Settings(silent=offline),
+    )
+    return [csv, wandb_logger]
+
+
+def _wandb_logged_in() -> bool:
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname
+    try:
+        return netrc.netrc().authenticators(host or "") is not None
+    except (FileNotFoundError, netrc.NetrcParseError):
+        return False
+
+
+def run(command: str, args: Sequence[str]) -> None:
+    """Run one of Lightning's stages.
+
+    Args:
+        command: "fit", "validate", "test" or "predict".
+        args: What follows it on the command line, e.g. ``["--config", "lucid.yaml"]``.
+    """
+    # hardware summaries and advertisements; warnings still show
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # one part of Lightning calls another in a way that torch has deprecated
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*", module="lightning.*")
+    args, experiment = find_config(args)
+    try:
+        SuiteCLI([command, *args], experiment)
+    finally:
+        wandb.finish()
+
+
+fit, validate, test, predict = (
+    partial(run, command) for command in ("fit", "validate", "test", "predict")
+)
+
+
+def segment(args: Sequence[str]) -> None:
+    """Run ``segment``: adapt to one's own video and its first mask, write masks and overlay."""
+    parser = SuiteParser(prog="cli.py segment", description="Segment your own video.")
+    parser.add_argument("--video", type=str, required=True, help="mp4 or folder of frames")
+    parser.add_argument("--mask", type=str, required=True, help="mask of the first frame, PNG")
+    parser.add_argument("--out", type=str, required=True, help="folder for masks and overlay")
+    parser.add_argument("--config", type=str, default="lucid.yaml", help="experiment config")
+    parser.add_argument("--ckpt_path", type=str, default=None, help="weights to start from")
+    own, rest = _split_args(args, {"--video", "--mask", "--out", "--config", "--ckpt_path"})
+    options = parser.parse_args(own)
+    command = [
+        f"--config={options.config}",
+        "--data.dataset=folder",
+        f"--data.root={options.video}",
+        "--data.split=null",
+        f"--data.mask={options.mask}",
+        "--trainer.logger=false",
+        f"--trainer.default_root_dir={options.out}",
+    ]
+    if options.ckpt_path:
+        command.append(f"--ckpt_path={options.ckpt_path}")
+    run("predict", [*command, *rest])
+
+
+def _split_args(args: Sequence[str], known: set[str]) -> tuple[list[str], list[str]]:
+    """Part the known options from those meant for the experiment (``--model.x``, ...)."""
+    own: list[str] = []
+    rest: list[str] = []
+    target = own
+    for arg in args:
+        if arg.startswith("--"):
+            name = arg.split("=")[0]
+            target = rest if "." in name and name not in known else own
+        target.append(arg)
+    return own, rest

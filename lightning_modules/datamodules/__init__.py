@@ -1,0 +1,6 @@
+"""From datasets on disk to batches."""
+
+from lightning_modules.datamodules.base import BaseVOSDataModule
+from lightning_modules.datamodules.video import VideoDataModule
+
+__all__ = ["BaseVOSDataModule", "VideoDataModule"]

@@ -1,0 +1,113 @@
+"""An argument parser that answers mistakes in one sentence, with the nearest valid name."""
+
+import inspect
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import lightning as L
+from lightning.pytorch.cli import LightningArgumentParser
+
+from lightning_modules.datamodules import BaseVOSDataModule
+from lightning_modules.tasks import BaseVOSTask
+from vos_core.errors import ConfigError, nearest
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+
+_UNKNOWN_OPTION = re.compile(
+    r"[Oo]ption '([\w.]+)' is not accepted"
+    r"|does not accept option '([\w.]+)'"
+    r"|unrecognized arguments: -*([\w.]+)"
+)
+_UNKNOWN_CLASS = re.compile(r"Expected a dot import path string: ([\w.]+)")
+
+
+class SuiteParser(LightningArgumentParser):
+    """Lightning's parser with short error messages."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Print one sentence and exit with status 2."""
+        names = {name for action in self._actions for name in [action.dest, *_flags(action)]}
+        sys.stderr.write(f"error: {explain(str(message), names)}\n")
+        raise SystemExit(2)
+
+
+def explain(message: str, known: Iterable[str] = ()) -> str:
+    """Turn a parser's message into one sentence that names the nearest valid spelling.
+
+    Args:
+        message: What jsonargparse says.
+        known: Option names of the parser at hand, beside those of tasks, data and trainer.
+    """
+    if match := _UNKNOWN_OPTION.search(message):
+        name = next(filter(None, match.groups()))
+        options = {*known, *_argument_names()}
+        hint = nearest(name, options) or nearest(name.rsplit(".", 1)[-1], options)
+        return f"{name!r} is not an option here.{hint}"
+    if match := _UNKNOWN_CLASS.search(message):
+        classes = [c.__name__ for base in (BaseVOSTask, BaseVOSDataModule) for c in _family(base)]
+        return f"There is no class {match[1]!r}.{nearest(match[1], classes)}"
+    return " ".join(message.split())
+
+
+def find_config(args: Sequence[str]) -> tuple[list[str], str]:
+    """Replace bare config names by the paths they stand for.
+
+    A name is looked up as it is, then in ``configs/``, with or without ``.yaml``.
+
+    Args:
+        args: A command line.
+
+    Returns:
+        The command line, and the stem of its last config (the experiment's name).
+
+    Raises:
+        ConfigError: If there is no such config; the message holds the nearest.
+    """
+    found: list[str] = []
+    experiment = "run"
+    pending = False
+    for arg in args:
+        prefix, value = "", arg
+        if not pending and arg.startswith(("--config=", "-c=")):
+            prefix, value = arg.split("=", 1)
+            prefix += "="
+        if pending or prefix:
+            path = _config_path(value)
+            experiment = path.stem
+            found.append(f"{prefix}{path}")
+        else:
+            found.append(arg)
+        pending = arg in ("--config", "-c")
+    return found, experiment
+
+
+def _config_path(name: str) -> Path:
+    for candidate in (Path(name), CONFIGS / name, CONFIGS / f"{name}.yaml"):
+        if candidate.is_file():
+            return candidate.resolve()
+    shipped = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.rglob("*.yaml"))
+    hint = nearest(name, shipped) or f" There are {', '.join(shipped)}."
+    raise ConfigError(f"There is no config {name!r}, neither here nor in {CONFIGS}.{hint}")
+
+
+def _argument_names() -> set[str]:
+    """Names that a config can hold, alone and behind their section."""
+    names = {"model", "data", "trainer", "model.class_path", "data.class_path"}
+    sections = [("model", c) for c in _family(BaseVOSTask)]
+    sections += [("data", c) for c in _family(BaseVOSDataModule)]
+    for section, owner in [*sections, ("trainer", L.Trainer)]:
+        for name in inspect.signature(owner).parameters:
+            names |= {name, f"{section}.{name}"}
+    return names
+
+
+def _family(base: type) -> list[type]:
+    children: list[type] = base.__subclasses__()
+    return [c for child in children for c in [child, *_family(child)]]
+
+
+def _flags(action: object) -> list[str]:
+    return [flag.lstrip("-") for flag in getattr(action, "option_strings", [])]

@@ -1,0 +1,115 @@
+"""What is kept of a segmented clip: masks, overlay video, scores, worst frames."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from datasets_vos.results import ResultWriter
+from vos_core.metrics import SequenceResult, SequenceScorer, protocol
+from vos_core.types import Image, LabelMap, SegmentedClip
+from vos_core.visual import Mp4Writer, WorstFrame, WorstFrames, overlay
+
+
+@dataclass(frozen=True)
+class ClipRecord:
+    """What remains when a clip has been segmented.
+
+    Attributes:
+        name: The clip's name.
+        frame_names: Stems of its frames.
+        results: Variant -> scores; empty where there is no truth.
+        worst: The frames of lowest J, worst first.
+        preview: (H, W, 3) overlay of the middle frame.
+        seconds_adapt: Wall-clock time of the adaptation.
+        seconds_propagate: Wall-clock time of the first variant's propagation, reading included.
+        video: Overlay video, relative to the run folder; ``None`` if none was written.
+    """
+
+    name: str
+    frame_names: tuple[str, ...]
+    results: dict[str, SequenceResult]
+    worst: tuple[WorstFrame, ...]
+    preview: Image
+    seconds_adapt: float
+    seconds_propagate: float
+    video: str | None
+
+
+class _Timed:
+    """Iterates and counts the seconds that the items took to make."""
+
+    def __init__(self, items: Iterator[LabelMap]) -> None:
+        self._items = items
+        self.seconds = 0.0
+
+    def __iter__(self) -> Iterator[LabelMap]:
+        return self
+
+    def __next__(self) -> LabelMap:
+        began = time.monotonic()
+        try:
+            return next(self._items)
+        finally:
+            self.seconds += time.monotonic() - began
+
+
+def record_clip(
+    segmented: SegmentedClip, folder: Path | None, fps: float = 12.0, worst_frames: int = 4
+) -> ClipRecord:
+    """Draw a clip's label maps, frame by frame; score them and write what is asked for.
+
+    All variants advance together, so each frame and its truth are read once and memory does not
+    grow with the clip. Masks and video appear under their names only when the clip is complete.
+
+    Args:
+        segmented: The clip and its label maps, not yet computed.
+        folder: Run folder for ``masks/`` and ``overlays/``; ``None`` writes nothing.
+        fps: Frames per second of the video.
+        worst_frames: How many of the worst frames to keep.
+    """
+    job = segmented.job
+    clip = job.clip
+    length = len(clip.frame_names)
+    rules = protocol(job.protocol) if job.protocol else None
+    scorers = {
+        label: SequenceScorer(rules, clip.name, length) for label in segmented.variants if rules
+    }
+    worst = WorstFrames(worst_frames)
+    answer, *others = (_Timed(maps) for maps in segmented.variants.values())
+    video = f"overlays/{clip.name}.mp4" if folder else None
+    with ExitStack() as stack:
+        if folder and video:
+            masks = stack.enter_context(ResultWriter(folder / "masks").sequence(clip.name))
+            (folder / video).parent.mkdir(parents=True, exist_ok=True)
+            film = stack.enter_context(Mp4Writer(folder / video, fps))
+        for index, (image, *predictions) in enumerate(
+            zip(clip.frames(), answer, *others, strict=True)
+        ):
+            if scorers:
+                truth = clip.ground_truth(index)
+                scores = [
+                    scorer.update(index, prediction, truth)
+                    for scorer, prediction in zip(scorers.values(), predictions, strict=True)
+                ]
+                if truth is not None:
+                    name = clip.frame_names[index]
+                    worst.offer(name, image, predictions[0], truth, scores[0])
+            if folder or index == length // 2:
+                painted = overlay(image, predictions[0])
+            if folder:
+                masks.write(clip.frame_names[index], predictions[0])
+                film.write(painted)
+            if index == length // 2:
+                preview = painted
+    return ClipRecord(
+        name=clip.name,
+        frame_names=tuple(clip.frame_names),
+        results={label: scorer.result() for label, scorer in scorers.items()},
+        worst=tuple(worst.thumbnails()),
+        preview=preview,
+        seconds_adapt=segmented.seconds_adapt,
+        seconds_propagate=answer.seconds,
+        video=video,
+    )

@@ -1,0 +1,184 @@
+"""What all methods share: training on refinement samples, adapting to a clip, propagating."""
+
+import pickle
+import time
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypedDict
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.utilities.types import LRSchedulerConfigType
+from torch import Tensor, nn
+
+from augment.refinement import RefinementSampler, sample_batches
+from lightning_modules.callbacks.progress import report_progress
+from vos_core.clips import annotated_frames
+from vos_core.errors import CheckpointError
+from vos_core.losses import refinement_loss
+from vos_core.postprocess import DenseCRF
+from vos_core.precision import Precision, autocast
+from vos_core.propagation import (
+    AdaptationSettings,
+    FirstMaskCopier,
+    Propagator,
+    Refinement,
+    adapt,
+    run_sequence,
+)
+from vos_core.types import ClipJob, Image, LabelMap, RefinementSample, SegmentedClip
+
+
+class OptimizerConfig(TypedDict):
+    """What ``configure_optimizers`` answers."""
+
+    optimizer: torch.optim.Optimizer
+    lr_scheduler: LRSchedulerConfigType
+
+
+ADAPTED, UNADAPTED, COPIED = "adapted", "not adapted", "copied first mask"
+
+
+class BaseVOSTask(L.LightningModule, ABC):
+    """A refinement network, trained offline and adapted online.
+
+    Subclasses build the network, say what it is adapted on and how it is propagated. They keep
+    their constructor arguments with ``save_hyperparameters``; these are plain values, so that a
+    checkpoint reloads by itself.
+
+    Args:
+        adaptation: How a copy of the network is fitted to each clip.
+        adapt_batch_size: Samples per step of the adaptation.
+        baselines: Also run the network unadapted and the copied first mask, for comparison.
+        crf: Sharpen the answers with a dense CRF (needs the extra ``crf``).
+        precision: Arithmetic of the network.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        adaptation: AdaptationSettings,
+        adapt_batch_size: int,
+        baselines: bool,
+        crf: bool,
+        precision: Precision,
+    ) -> None:
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last)
+        self.adaptation = adaptation
+        self.adapt_batch_size = adapt_batch_size
+        self.baselines = baselines
+        self.crf = crf
+        self.precision = precision
+        self._is_trained = False
+
+    @abstractmethod
+    def make_sampler(self, frames: list[tuple[Image, LabelMap]]) -> RefinementSampler:
+        """Return what draws training samples from annotated frames at the network's size."""
+
+    @abstractmethod
+    def make_propagator(self, network: nn.Module) -> Propagator:
+        """Return what carries masks through a clip with the given network."""
+
+    def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
+        """Refine (B, 1, H, W) masks on (B, 3, H, W) frames; returns (B, 1, H, W) logits."""
+        with autocast(image.device, self.precision):
+            logits: Tensor = self.network(
+                image.to(memory_format=torch.channels_last), previous_mask
+            )
+        return logits.float()
+
+    def on_train_start(self) -> None:
+        """Note that the weights are worth trying without adaptation."""
+        self._is_trained = True
+
+    def training_step(self, batch: RefinementSample, batch_idx: int) -> Tensor:
+        """Return the loss of a batch of refinement samples."""
+        logits = self(batch["image"], batch["previous_mask"])
+        loss = refinement_loss(logits, batch["target"])
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(logits))
+        return loss
+
+    def validation_step(self, job: ClipJob, batch_idx: int) -> dict[str, SegmentedClip]:
+        """Segment a clip with the weights as they are."""
+        variants = {UNADAPTED: self._propagate(self.network, job)}
+        return {"segmented": SegmentedClip(job, variants, seconds_adapt=0.0)}
+
+    def test_step(self, job: ClipJob, batch_idx: int) -> dict[str, SegmentedClip]:
+        """Adapt to a clip, then segment it; a callback draws the label maps frame by frame."""
+        began = time.monotonic()
+        adapted = self._adapt_to(job)
+        seconds = time.monotonic() - began
+        variants = {ADAPTED: self._propagate(adapted, job)}
+        if self.baselines and job.protocol:
+            if self._is_trained:
+                variants[UNADAPTED] = self._propagate(self.network, job)
+            variants[COPIED] = self._run(FirstMaskCopier(), job)
+        return {"segmented": SegmentedClip(job, variants, seconds)}
+
+    def predict_step(self, job: ClipJob, batch_idx: int) -> dict[str, SegmentedClip]:
+        """Adapt to a clip, then segment it."""
+        return self.test_step(job, batch_idx)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, object]) -> None:
+        """Note that the weights are worth trying without adaptation."""
+        self._is_trained = True
+
+    def check_weights(self, path: str | Path) -> None:
+        """Refuse a checkpoint that is unreadable or belongs to another network."""
+        try:
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+            weights = checkpoint["state_dict"]
+        except FileNotFoundError as err:
+            raise CheckpointError(f"There is no checkpoint {path}; check --ckpt_path.") from err
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, LookupError) as err:
+            raise CheckpointError(
+                f"{path} is no Lightning checkpoint, or is damaged; give one that fit wrote."
+            ) from err
+        ours = self.state_dict()
+        different = [k for k, v in ours.items() if k not in weights or weights[k].shape != v.shape]
+        different += [k for k in weights if k not in ours]
+        if different:
+            settings = checkpoint.get("hyper_parameters", {})
+            told = {
+                k: settings[k] for k in ("network", "encoder", "depth", "width") if k in settings
+            }
+            raise CheckpointError(
+                f"{path} belongs to another network: {len(different)} tensors differ, the first "
+                f"is {different[0]!r}. It was trained with {told or 'unknown settings'}; give the "
+                "same under --model."
+            )
+
+    def _adapt_to(self, job: ClipJob) -> nn.Module:
+        """Fit a copy of the network to a clip; the same whatever ran before and on which rank."""
+        name = job.clip.name
+        seed = [torch.initial_seed() % 2**32, zlib.crc32(name.encode())]
+        sampler = self.make_sampler(annotated_frames(job.clip, job.size))
+        batches = sample_batches(
+            sampler, self.adapt_batch_size, np.random.default_rng(seed), self.device
+        )
+        total = self.adaptation.iterations
+
+        def on_step(step: int, loss: float) -> None:
+            report_progress(self.trainer, f"{name}: adapting", step + 1, total)
+            if step % 10 == 0:
+                for logger in self.loggers:
+                    logger.log_metrics({f"adapt/{name}": loss}, step)
+
+        with torch.random.fork_rng(), torch.inference_mode(False):
+            torch.manual_seed(seed[1])  # dropout
+            return adapt(self.network, batches, refinement_loss, self.adaptation, on_step)
+
+    def _propagate(self, network: nn.Module, job: ClipJob) -> Iterator[LabelMap]:
+        return self._run(self.make_propagator(network), job, DenseCRF() if self.crf else None)
+
+    def _run(
+        self, propagator: Propagator, job: ClipJob, refine: Refinement | None = None
+    ) -> Iterator[LabelMap]:
+        clip = job.clip
+        return run_sequence(
+            propagator, clip.frames(), clip.annotations, job.size, self.device, refine
+        )

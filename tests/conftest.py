@@ -1,0 +1,29 @@
+"""Fakes shared by all tests; nothing here touches the network or the user's caches."""
+
+from pathlib import Path
+
+import pytest
+
+from datasets_vos.toy import generate_toy
+from tests.fakes import make_davis
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet_and_private(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep W&B silent and caches out of the user's home."""
+    patch = pytest.MonkeyPatch()  # the session-wide sibling of the `monkeypatch` fixture
+    patch.setenv("WANDB_MODE", "disabled")
+    patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def davis_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two sequences of moving squares in the DAVIS 2017 layout."""
+    return make_davis(tmp_path_factory.mktemp("davis"), sequences=("dog", "cat"), frames=6)
+
+
+@pytest.fixture(scope="session")
+def tiny_toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy set, small: one training and two validation clips of 5 frames at 48x80."""
+    root = tmp_path_factory.mktemp("toy") / "toy"
+    return generate_toy(root, train_clips=1, val_clips=2, frames=5, size=(48, 80), workers=1)

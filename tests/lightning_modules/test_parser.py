@@ -1,0 +1,69 @@
+"""Mistakes are answered in one sentence with the nearest valid name."""
+
+from pathlib import Path
+
+import pytest
+
+from cli import main
+from lightning_modules.parser import CONFIGS, find_config
+from vos_core.errors import ConfigError
+
+
+def test_bare_config_name_is_found_in_configs() -> None:
+    args, experiment = find_config(["--config", "lucid.yaml", "--model.lr", "3"])
+    assert args == ["--config", str(CONFIGS / "lucid.yaml"), "--model.lr", "3"]
+    assert experiment == "lucid"
+    assert find_config(["--config=lucid"])[0] == [f"--config={CONFIGS / 'lucid.yaml'}"]
+
+
+def test_own_config_goes_before_a_shipped_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lucid.yaml").write_text("{}")
+    assert find_config(["-c", "lucid.yaml"])[0] == ["-c", str(tmp_path / "lucid.yaml")]
+
+
+def test_unknown_config_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"no config 'lucd.yaml'.*Did you mean 'lucid.yaml'\?"):
+        find_config(["--config", "lucd.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["test", "--config", "lucd.yaml"], "Did you mean 'lucid.yaml'?"),
+        (["test", "--config", "lucid.yaml", "--model.adapt_iteration", "3"], "'adapt_iterations'"),
+        (["test", "--config", "lucid.yaml", "--trainer.max_epoch", "3"], "'trainer.max_epochs'"),
+        (["test", "--config", "lucid.yaml", "--data.dataset", "davis2018"], "davis2017"),
+        (["test", "--config", "lucid.yaml", "--model", "LucidTsk"], "Did you mean 'LucidTask'?"),
+        (["test", "--config", "lucid.yaml", "--ckpt_path", "no.ckpt"], "no checkpoint no.ckpt"),
+        (["tset"], "Did you mean 'test'?"),
+    ],
+)
+def test_one_sentence_and_status_2(
+    args: list[str], said: str, capsys: pytest.CaptureFixture[str], tiny_toy: Path, tmp_path: Path
+) -> None:
+    rest = [f"--data.root={tiny_toy}", f"--trainer.default_root_dir={tmp_path}"]
+    status: object
+    try:
+        status = main(args + (rest if len(args) > 1 else []))
+    except SystemExit as stop:
+        status = stop.code
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert status == 2
+    assert lines[-1].startswith("error: ")
+    assert said in lines[-1]
+    assert not list(tmp_path.iterdir())
+
+
+def test_misspelt_key_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "mine.yaml"
+    config.write_text(
+        "model:\n  class_path: LucidTask\n  init_args:\n    wdth: 8\n"
+        "data:\n  class_path: VideoDataModule\n"
+    )
+    with pytest.raises(SystemExit) as stop:
+        main(["test", "--config", str(config)])
+    assert stop.value.code == 2
+    assert "'wdth' is not an option here. Did you mean 'width'?" in capsys.readouterr().err

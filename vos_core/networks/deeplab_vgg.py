@@ -1,0 +1,130 @@
+"""DeepLabv2-VGG16 with a mask channel, the network of MaskTrack and LucidTracker.
+
+DeepLabv2 (Chen et al., arXiv:1606.00915, "LargeFOV-ASPP" VGG-16 variant): the last two poolings
+keep the resolution, conv5 is dilated by 2, and fc6-fc7-fc8 become four parallel branches with
+dilations 6, 12, 18, 24 whose scores are summed. MaskTrack (Perazzi et al., CVPR 2017, section 3.1)
+adds the previous mask as a fourth input channel. Written from the papers.
+
+Differs: RGB normalised as ImageNet weights of torchvision expect instead of Caffe's BGR means, so
+the mask channel holds -1 and 1; the answer is one logit, foreground minus background score.
+"""
+
+from collections.abc import Mapping
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vos_core.networks.normalise import network_input
+from vos_core.networks.pretrained import try_pretrained
+from vos_core.networks.registry import register_network
+
+# channels of each convolution; between blocks a 3x3 max-pooling of the given stride
+_BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+_POOL_STRIDES = (2, 2, 2, 1, 1)
+_ASPP_DILATIONS = (6, 12, 18, 24)
+
+
+def _backbone() -> nn.Sequential:
+    layers: list[nn.Module] = []
+    inputs = 4
+    for number, (block, stride) in enumerate(zip(_BLOCKS, _POOL_STRIDES, strict=True), start=1):
+        dilation = 2 if number == 5 else 1
+        for outputs in block:
+            layers.append(nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation))
+            layers.append(nn.ReLU(inplace=True))
+            inputs = outputs
+        layers.append(nn.MaxPool2d(3, stride=stride, padding=1))
+    return nn.Sequential(*layers)
+
+
+def _branch(dilation: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(512, 1024, 3, padding=dilation, dilation=dilation),
+        nn.ReLU(inplace=True),
+        nn.Dropout2d(0.5),
+        nn.Conv2d(1024, 1024, 1),
+        nn.ReLU(inplace=True),
+        nn.Dropout2d(0.5),
+        nn.Conv2d(1024, 2, 1),
+    )
+
+
+@register_network("deeplabv2_vgg16")
+class DeepLabV2VGG16(nn.Module):
+    """Image and rough mask in, logit of "this pixel belongs to the object" out.
+
+    Args:
+        pretrained: Start from torchvision's ImageNet weights of VGG-16 (its cache or the network)
+            if they can be had.
+    """
+
+    def __init__(self, pretrained: bool = False) -> None:
+        super().__init__()
+        self.backbone = _backbone()
+        self.branches = nn.ModuleList(_branch(dilation) for dilation in _ASPP_DILATIONS)
+        self._initialise()
+        if pretrained:
+            weights = try_pretrained("VGG-16", _imagenet_weights)
+            if weights:
+                self._load_imagenet(weights)
+
+    def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
+        """Refine a mask.
+
+        Args:
+            image: (B, 3, H, W) float in [0, 1].
+            previous_mask: (B, 1, H, W) float in [0, 1].
+
+        Returns:
+            (B, 1, H, W) logits, upsampled bilinearly from stride 8.
+        """
+        features = self.backbone(network_input(image, previous_mask))
+        scores = sum(branch(features) for branch in self.branches)
+        scores = F.interpolate(scores, image.shape[-2:], mode="bilinear")
+        return scores[:, 1:] - scores[:, :1]
+
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(module.bias)
+        for branch in self.branches:
+            nn.init.normal_(branch[-1].weight, std=0.01)
+        with torch.no_grad():
+            self.backbone[0].weight[:, 3] = 0  # MaskTrack, section 4: zero works as well
+
+    def _load_imagenet(self, weights: Mapping[str, Tensor]) -> None:
+        sources = [weights[f"features.{i}.{part}"] for i in _vgg16_convolutions() for part in _PARTS]
+        targets = [
+            getattr(layer, part)
+            for layer in self.backbone
+            if isinstance(layer, nn.Conv2d)
+            for part in _PARTS
+        ]
+        with torch.no_grad():
+            targets[0][:, :3].copy_(sources[0])
+            for target, source in zip(targets[1:], sources[1:], strict=True):
+                target.copy_(source)
+
+
+_PARTS = ("weight", "bias")
+
+
+def _imagenet_weights() -> Mapping[str, Tensor]:
+    weights: Mapping[str, Tensor] = torchvision.models.VGG16_Weights.IMAGENET1K_V1.get_state_dict(
+        check_hash=True
+    )
+    return weights
+
+
+def _vgg16_convolutions() -> list[int]:
+    """Indices of the convolutions in torchvision's ``vgg16().features`` (pools take one place)."""
+    indices, position = [], 0
+    for block in _BLOCKS:
+        for _ in block:
+            indices.append(position)
+            position += 2
+        position += 1
+    return indices

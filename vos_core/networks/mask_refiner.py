@@ -1,0 +1,130 @@
+"""Mask refinement network: a timm encoder, a light U-shaped decoder, one logit per pixel.
+
+The idea is MaskTrack's (Perazzi et al., CVPR 2017): the image and a rough mask of the object go
+in together, a clean mask comes out. Differs from the paper: any timm encoder instead of
+DeepLabv2-VGG16, skip connections down to full resolution, and a single logit instead of two scores.
+"""
+
+import timm
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vos_core.errors import ConfigError, nearest
+from vos_core.networks.normalise import network_input
+from vos_core.networks.pretrained import try_pretrained
+from vos_core.networks.registry import register_network
+
+def _conv(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class _UpBlock(nn.Module):
+    """Bring a deep map to the size of a shallower one and merge them."""
+
+    def __init__(self, deep: int, skip: int, outputs: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(deep, outputs, 1, bias=False)
+        self.merge = _conv(outputs + skip, outputs)
+
+    def forward(self, deep: Tensor, skip: Tensor) -> Tensor:
+        deep = F.interpolate(self.reduce(deep), skip.shape[-2:], mode="bilinear")
+        merged: Tensor = self.merge(torch.cat([deep, skip], dim=1))
+        return merged
+
+
+@register_network("mask_refiner")
+class MaskRefiner(nn.Module):
+    """Image and rough mask in, logit of "this pixel belongs to the object" out.
+
+    The mask enters as a fourth channel of values -1 and 1; its filters start at zero, so a
+    pretrained encoder first answers as it would to the image alone.
+
+    Args:
+        encoder: Any timm model that supports ``features_only`` and takes frames of any size.
+        pretrained: Start from ImageNet weights (timm's cache or the network) if they can be had.
+        depth: How many of the encoder's stages to use, from the shallowest.
+        width: Channels of the decoder.
+    """
+
+    def __init__(
+        self,
+        encoder: str = "resnet18",
+        pretrained: bool = False,
+        depth: int = 4,
+        width: int = 32,
+    ) -> None:
+        super().__init__()
+        self.encoder = _build_encoder(encoder, pretrained, depth)
+        channels = self.encoder.feature_info.channels()
+        self.blocks = nn.ModuleList()
+        deep = channels[-1]
+        for skip in reversed(channels[:-1]):
+            self.blocks.append(_UpBlock(deep, skip, width))
+            deep = width
+        self.stem = _conv(4, width // 2)
+        self.full = _UpBlock(width, width // 2, width // 2)
+        self.head = nn.Conv2d(width // 2, 1, 1)
+
+    def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
+        """Refine a mask.
+
+        Args:
+            image: (B, 3, H, W) float in [0, 1], any H and W >= 32.
+            previous_mask: (B, 1, H, W) float in [0, 1].
+
+        Returns:
+            (B, 1, H, W) logits.
+        """
+        x = network_input(image, previous_mask)
+        *skips, deep = self._features(x)
+        for block, skip in zip(self.blocks, reversed(skips), strict=True):
+            deep = block(deep, skip)
+        logits: Tensor = self.head(self.full(deep, self.stem(x)))
+        return logits
+
+    def _features(self, x: Tensor) -> list[Tensor]:
+        """Return the encoder's maps, shallow to deep, channels first (swin puts them last)."""
+        maps: list[Tensor] = self.encoder(x)
+        if getattr(self.encoder, "output_fmt", None) == "NHWC":
+            maps = [features.permute(0, 3, 1, 2) for features in maps]
+        return maps
+
+
+def _build_encoder(name: str, pretrained: bool, depth: int) -> nn.Module:
+    """Build a timm encoder of four input channels that returns its first ``depth`` stages."""
+
+    def build(weights: bool) -> nn.Module:
+        encoder: nn.Module = timm.create_model(
+            name,
+            pretrained=weights,
+            features_only=True,
+            in_chans=4,
+            out_indices=tuple(range(depth)),
+        )
+        return encoder
+
+    if not timm.is_model(name):
+        raise ConfigError(f"timm has no model {name!r}.{nearest(name, timm.list_models())}")
+    encoder = try_pretrained(name, lambda: build(weights=True)) if pretrained else None
+    loaded = encoder is not None
+    encoder = encoder or build(weights=False)
+    _silence_mask_channel(encoder, rescale=loaded)
+    return encoder
+
+
+def _silence_mask_channel(encoder: nn.Module, rescale: bool) -> None:
+    """Zero the filters of the fourth input channel.
+
+    timm fills a fourth channel with a copy of the red filters and shrinks all by 3/4;
+    ``rescale`` undoes the shrinking so that the RGB response is the pretrained one.
+    """
+    first = next(m for m in encoder.modules() if isinstance(m, nn.Conv2d) and m.in_channels == 4)
+    with torch.no_grad():
+        if rescale:
+            first.weight *= 4 / 3
+        first.weight[:, 3] = 0

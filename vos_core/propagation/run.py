@@ -1,0 +1,99 @@
+"""One clip from its annotations to a label map per frame, in constant memory."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vos_core.resize import resize_image, resize_labels
+from vos_core.types import Annotation, FloatArray, Image, LabelMap
+
+
+Refinement = Callable[[Image, FloatArray], FloatArray]
+"""(H, W, 3) uint8 and (N + 1, H, W) probabilities in, better probabilities out."""
+
+
+class Propagator(Protocol):
+    """Carries masks from frame to frame; holds the state of one clip at a time."""
+
+    object_ids: list[int]
+    """Ids of the tracked objects, in the order of the probability channels 1..N."""
+
+    def start(self, frame: Tensor, label_map: Tensor) -> None:
+        """Begin a clip at an annotated frame: (3, H, W) in [0, 1] and (H, W) uint8."""
+
+    def add_objects(self, label_map: Tensor) -> None:
+        """Add the objects of a (H, W) label map at the frame of the last call."""
+
+    def step(self, frame: Tensor) -> Tensor:
+        """Return (N + 1, H, W) probabilities for the next (3, H, W) frame."""
+
+
+def run_sequence(
+    propagator: Propagator,
+    frames: Iterable[Image],
+    annotations: Sequence[Annotation],
+    size: tuple[int, int] | None = None,
+    device: torch.device | None = None,
+    refine: Refinement | None = None,
+) -> Iterator[LabelMap]:
+    """Propagate annotations through a clip, one label map per frame.
+
+    Works frame by frame: memory does not grow with the clip. An annotated frame answers with its
+    annotation for the objects it introduces; frames before the first annotation are empty.
+
+    Args:
+        propagator: The method.
+        frames: (H, W, 3) uint8 frames in order, read as they are needed.
+        annotations: Ordered by frame, not empty.
+        size: (height, width) at which the method works; ``None`` is the native size.
+        device: Where the method works; the CPU by default.
+        refine: Post-processing of the answers, e.g. ``DenseCRF()``; not fed back to the method.
+
+    Yields:
+        (H, W) uint8 label map at native size, with the ids of the annotations.
+    """
+    pending = list(annotations)
+    started = False
+    for index, image in enumerate(frames):
+        native = image.shape[:2]
+        frame = to_tensor(resize_image(image, size), device)
+        answer = np.zeros(native, dtype=np.uint8)
+        if started:
+            probabilities = propagator.step(frame)
+            if refine:
+                probabilities = _refined(refine, resize_image(image, size), probabilities)
+            answer = _to_label_map(probabilities, propagator.object_ids, native)
+        if pending and pending[0].frame == index:
+            annotation = pending.pop(0)
+            labels = torch.from_numpy(resize_labels(annotation.label_map, size)).to(frame.device)
+            if started:
+                propagator.add_objects(labels)
+            else:
+                propagator.start(frame, labels)
+                started = True
+            introduced = np.isin(annotation.label_map, annotation.object_ids)
+            answer[introduced] = annotation.label_map[introduced]
+        yield answer
+
+
+def to_tensor(image: Image, device: torch.device | None = None) -> Tensor:
+    """Turn a (H, W, 3) uint8 frame into a (3, H, W) float32 tensor in [0, 1]."""
+    tensor = torch.from_numpy(np.ascontiguousarray(image)).to(device)
+    return tensor.permute(2, 0, 1).float() / 255
+
+
+def _refined(refine: Refinement, image: Image, probabilities: Tensor) -> Tensor:
+    refined = refine(image, probabilities.float().cpu().numpy())
+    return torch.from_numpy(refined).to(probabilities.device)
+
+
+def _to_label_map(probabilities: Tensor, ids: Sequence[int], size: tuple[int, int]) -> LabelMap:
+    """Upsample (N + 1, h, w) probabilities to ``size``, then decide (never the other way)."""
+    if probabilities.shape[-2:] != size:
+        probabilities = F.interpolate(probabilities[None], size, mode="bilinear")[0]
+    channels = probabilities.argmax(dim=0).to(torch.uint8).cpu().numpy()
+    return np.asarray(np.array([0, *ids], dtype=np.uint8)[channels])

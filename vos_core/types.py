@@ -1,0 +1,107 @@
+"""What passes between the rooms: clips, annotations, samples.
+
+Conventions (the same everywhere):
+
+* frames: ``(H, W, 3)`` uint8 RGB in numpy, ``(3, H, W)`` float32 in [0, 1] in torch;
+* label map: ``(H, W)`` uint8; 0 background, 1..254 object ids as stored on disk, 255 void;
+* flow: ``(H, W, 2)`` float32 in numpy, ``(2, H, W)`` in torch, in pixels, x (right) first; the
+  field ``flow_ab`` lives on the grid of frame a and points into frame b.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+Image = npt.NDArray[np.uint8]  # (H, W, 3) RGB
+LabelMap = npt.NDArray[np.uint8]  # (H, W)
+BinaryMask = npt.NDArray[np.bool_]  # (H, W)
+FloatArray = npt.NDArray[np.float32]
+
+VOID = 255
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One annotated frame.
+
+    Attributes:
+        frame: Index of the frame in its clip, from 0.
+        label_map: (H, W) uint8 at the clip's native size.
+        object_ids: The ids this annotation introduces (ids seen earlier are not repeated).
+    """
+
+    frame: int
+    label_map: LabelMap
+    object_ids: tuple[int, ...]
+
+
+class Clip(Protocol):
+    """A video with its annotations; frames are read lazily and never all held in memory."""
+
+    @property
+    def name(self) -> str:
+        """Sequence name; unique in its dataset and usable as a folder name."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Native (height, width) in pixels."""
+
+    @property
+    def frame_names(self) -> Sequence[str]:
+        """Stem of each frame's file, in order; results are stored under these names."""
+
+    @property
+    def annotations(self) -> Sequence[Annotation]:
+        """What is given to a method, ordered by frame; never empty."""
+
+    def frames(self) -> Iterator[Image]:
+        """Yield the frames in order, decoding each one only when asked for."""
+
+    def ground_truth(self, index: int) -> LabelMap | None:
+        """Return the true label map of one frame, or None where there is none."""
+
+
+class RefinementSample(TypedDict):
+    """One training example of mask refinement: find the object, given a rough guess.
+
+    In a batch every entry has a leading dimension B.
+    """
+
+    image: Tensor  # (3, H, W) float32 RGB in [0, 1]
+    previous_mask: Tensor  # (1, H, W) float32 in [0, 1], the rough guess
+    target: Tensor  # (H, W) int64; 0 background, 1 object, 255 void
+
+
+@dataclass(frozen=True)
+class ClipJob:
+    """A clip to segment and how.
+
+    Attributes:
+        clip: The clip.
+        size: (height, width) at which networks work; ``None`` is the native size.
+        protocol: Name of the rules it is scored by; ``None`` where there is no truth to score.
+    """
+
+    clip: Clip
+    size: tuple[int, int] | None
+    protocol: str | None
+
+
+@dataclass(frozen=True)
+class SegmentedClip:
+    """What a method answers to a :class:`ClipJob`.
+
+    Attributes:
+        job: The question.
+        variants: Label -> one label map per frame, computed as it is drawn. The first variant is
+            the method's answer, the others are what it is compared with.
+        seconds_adapt: Wall-clock time of the adaptation that went before.
+    """
+
+    job: ClipJob
+    variants: dict[str, Iterator[LabelMap]]
+    seconds_adapt: float
