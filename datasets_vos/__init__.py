@@ -16,6 +16,7 @@ from datasets_vos.video import VideoClip
 from vos_core.errors import ConfigError
 
 __all__ = [
+    "PROTOCOLS",
     "Davis",
     "DiskClip",
     "FolderClip",
@@ -74,6 +75,10 @@ _OPENERS: dict[str, Callable[[_Request], VOSDataset]] = {
     "folder": _folder,
     "toy": _toy,
 }
+
+
+PROTOCOLS = {"davis2016": "davis2016", "davis2017": "davis2017", "toy": "davis2017"}
+"""Dataset -> name of the rules it is scored by (``vos_core.metrics.protocol``)."""
 
 
 def list_datasets() -> list[str]:

@@ -1,1 +1,4 @@
-"""Networks, propagation, flow, post-processing, metrics and pictures; knows neither Lightning nor dataset folders."""
+"""Networks, propagation, flow, post-processing, metrics and pictures.
+
+Knows neither Lightning nor the names of dataset folders.
+"""

@@ -14,5 +14,7 @@ def davis_palette() -> npt.NDArray[np.uint8]:
     palette = np.zeros((256, 3), dtype=np.uint8)
     for bit in range(8):
         for channel in range(3):
-            palette[:, channel] |= (((ids >> (3 * bit + channel)) & 1) << (7 - bit)).astype(np.uint8)
+            palette[:, channel] |= (((ids >> (3 * bit + channel)) & 1) << (7 - bit)).astype(
+                np.uint8
+            )
     return palette

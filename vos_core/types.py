@@ -10,11 +10,13 @@ Conventions (the same everywhere):
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypedDict
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
+
+if TYPE_CHECKING:  # readers and metrics answer without the two seconds that torch takes
+    from torch import Tensor
 
 Image = npt.NDArray[np.uint8]  # (H, W, 3) RGB
 LabelMap = npt.NDArray[np.uint8]  # (H, W)
@@ -71,9 +73,9 @@ class RefinementSample(TypedDict):
     In a batch every entry has a leading dimension B.
     """
 
-    image: Tensor  # (3, H, W) float32 RGB in [0, 1]
-    previous_mask: Tensor  # (1, H, W) float32 in [0, 1], the rough guess
-    target: Tensor  # (H, W) int64; 0 background, 1 object, 255 void
+    image: "Tensor"  # (3, H, W) float32 RGB in [0, 1]
+    previous_mask: "Tensor"  # (1, H, W) float32 in [0, 1], the rough guess
+    target: "Tensor"  # (H, W) int64; 0 background, 1 object, 255 void
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from augment.refinement import RefinementSampler
-from datasets_vos import VOSDataset, open_dataset
+from datasets_vos import PROTOCOLS, VOSDataset, open_dataset
 from lightning_modules.datamodules.base import BaseVOSDataModule
 from lightning_modules.datamodules.samplers import BalancedSampler, StreamSampler
 from lightning_modules.tasks import BaseVOSTask
@@ -18,7 +18,6 @@ from vos_core.errors import ConfigError
 from vos_core.types import ClipJob, RefinementSample
 
 DatasetName = Literal["toy", "davis2016", "davis2017", "folder"]
-_PROTOCOLS = {"toy": "davis2017", "davis2016": "davis2016", "davis2017": "davis2017"}
 
 
 class _Jobs(Dataset[ClipJob]):
@@ -84,7 +83,7 @@ class VideoDataModule(BaseVOSDataModule):
             raise ConfigError(f"data.size is {list(size)}; networks need at least 32x32 pixels.")
         self.save_hyperparameters()
         self.size = (size[0], size[1])
-        self._protocol = _PROTOCOLS.get(dataset)
+        self._protocol = PROTOCOLS.get(dataset)
         self._clips: VOSDataset | None = None
         self._sampler: RefinementSampler | None = None
 

@@ -32,7 +32,7 @@ class DISFlow:
 
     def __init__(self, preset: Literal["ultrafast", "fast", "medium"] = "fast") -> None:
         flag = getattr(cv2, f"DISOPTICAL_FLOW_PRESET_{preset.upper()}")
-        self._estimator = cv2.DISOpticalFlow_create(flag)
+        self._estimator = cv2.DISOpticalFlow.create(flag)
 
     def __call__(self, source: Image, target: Image) -> FloatArray:
         """Estimate the flow from ``source`` to ``target``; both sides at least 12 px."""

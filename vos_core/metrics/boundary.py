@@ -5,14 +5,13 @@ the other mask lies within a disk whose radius is 0.8 % of the image diagonal.
 """
 
 import math
-from functools import lru_cache
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from skimage.morphology import disk
 
 from vos_core.metrics.masks import binary_pair
+from vos_core.morphology import disc
 from vos_core.types import BinaryMask
 
 TOLERANCE = 0.008  # of the image diagonal
@@ -69,7 +68,7 @@ def contour_accuracy(
     if n_predicted == 0 or n_true == 0:
         return float(n_predicted == n_true)
 
-    element = _disk(tolerance_radius(height, width, tolerance))
+    element = disc(tolerance_radius(height, width, tolerance))
     precision = _matched(predicted_boundary, cv2.dilate(true_boundary, element)) / n_predicted
     recall = _matched(true_boundary, cv2.dilate(predicted_boundary, element)) / n_true
     if precision + recall == 0:
@@ -89,15 +88,6 @@ def _occupied_window(mask: BinaryMask) -> tuple[slice, slice]:
     rows = slice(max(y - 1, 0), min(y + box_height + 1, height))
     columns = slice(max(x - 1, 0), min(x + box_width + 1, width))
     return rows, columns
-
-
-@lru_cache(maxsize=16)
-def _disk(radius: int) -> npt.NDArray[np.uint8]:
-    """Return the structuring element: the pixels with x^2 + y^2 <= radius^2."""
-    element: npt.NDArray[np.uint8] = disk(radius, dtype=np.uint8)
-    return element
-
-
 def _matched(boundary: npt.NDArray[np.uint8], reach: npt.NDArray[np.uint8]) -> int:
     """Count the boundary pixels within reach of the other boundary."""
     return int(np.count_nonzero(boundary & reach))

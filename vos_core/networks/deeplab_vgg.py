@@ -80,23 +80,33 @@ class DeepLabV2VGG16(nn.Module):
         Returns:
             (B, 1, H, W) logits, upsampled bilinearly from stride 8.
         """
-        features = self.backbone(network_input(image, previous_mask))
-        scores = sum(branch(features) for branch in self.branches)
-        scores = F.interpolate(scores, image.shape[-2:], mode="bilinear")
+        height, width = image.shape[-2:]
+        # cell i of stride 8 is centred on pixel 8 i; with 8 k + 1 pixels, cells and corners agree
+        padding = (0, (1 - width) % 8, 0, (1 - height) % 8)
+        x = F.pad(network_input(image, previous_mask), padding, mode="replicate")
+        features = self.backbone(x)
+        scores = torch.stack([branch(features) for branch in self.branches]).sum(dim=0)
+        scores = F.interpolate(scores, x.shape[-2:], mode="bilinear", align_corners=True)
+        scores = scores[..., :height, :width]
         return scores[:, 1:] - scores[:, :1]
 
     def _initialise(self) -> None:
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.bias)
-        for branch in self.branches:
-            nn.init.normal_(branch[-1].weight, std=0.01)
+                if module.out_channels == 2:
+                    nn.init.normal_(module.weight, std=0.01)
+                else:
+                    nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        first = self.backbone.get_submodule("0")
         with torch.no_grad():
-            self.backbone[0].weight[:, 3] = 0  # MaskTrack, section 4: zero works as well
+            first.get_parameter("weight")[:, 3] = 0  # MaskTrack, section 4: zero works as well
 
     def _load_imagenet(self, weights: Mapping[str, Tensor]) -> None:
-        sources = [weights[f"features.{i}.{part}"] for i in _vgg16_convolutions() for part in _PARTS]
+        sources = [
+            weights[f"features.{i}.{part}"] for i in _vgg16_convolutions() for part in _PARTS
+        ]
         targets = [
             getattr(layer, part)
             for layer in self.backbone

@@ -5,6 +5,8 @@ in together, a clean mask comes out. Differs from the paper: any timm encoder in
 DeepLabv2-VGG16, skip connections down to full resolution, and a single logit instead of two scores.
 """
 
+from typing import Any
+
 import timm
 import torch
 from torch import Tensor, nn
@@ -14,6 +16,7 @@ from vos_core.errors import ConfigError, nearest
 from vos_core.networks.normalise import network_input
 from vos_core.networks.pretrained import try_pretrained
 from vos_core.networks.registry import register_network
+
 
 def _conv(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(
@@ -60,7 +63,8 @@ class MaskRefiner(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = _build_encoder(encoder, pretrained, depth)
-        channels = self.encoder.feature_info.channels()
+        info: Any = self.encoder.feature_info
+        channels: list[int] = info.channels()
         self.blocks = nn.ModuleList()
         deep = channels[-1]
         for skip in reversed(channels[:-1]):

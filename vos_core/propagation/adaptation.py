@@ -56,8 +56,10 @@ def adapt(
         optimizer = torch.optim.AdamW(
             adapted.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
         )
+        # a tenth of 10 steps is a warm-up of length 0, by which OneCycleLR divides
+        total_steps = max(settings.iterations, 11)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, settings.lr, total_steps=settings.iterations, pct_start=0.1
+            optimizer, settings.lr, total_steps=total_steps, pct_start=0.1
         )
         for step in range(settings.iterations):
             batch = next(batches)
@@ -66,7 +68,7 @@ def adapt(
                 logits = adapted(image, batch["previous_mask"])
             value = loss(logits.float(), batch["target"])
             optimizer.zero_grad(set_to_none=True)
-            value.backward()
+            torch.autograd.backward(value)
             optimizer.step()
             schedule.step()
             if on_step:

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from vos_core.types import VOID
+
 
 class FirstMaskCopier:
     """Answers every frame with the annotated masks, unmoved."""
@@ -45,7 +47,7 @@ def split_objects(label_map: Tensor) -> tuple[list[int], Tensor]:
     Returns:
         The ids in ascending order and their (N, H, W) float32 masks of 0 and 1.
     """
-    ids = [int(i) for i in label_map.unique() if 0 < i < 255]
+    ids = [int(i) for i in torch.unique(label_map) if 0 < i < VOID]
     masks = [(label_map == i).float() for i in ids]
     empty = torch.empty((0, *label_map.shape), device=label_map.device)
     return ids, torch.stack(masks) if masks else empty

@@ -17,4 +17,5 @@ def merge_logits(logits: Tensor) -> Tensor:
     Returns:
         (N + 1, H, W) probabilities, channel 0 background; they sum to 1.
     """
-    return torch.cat([torch.zeros_like(logits[:1]), logits]).softmax(dim=0)
+    background = logits.new_zeros((1, *logits.shape[1:]))
+    return torch.cat([background, logits]).softmax(dim=0)

@@ -80,6 +80,9 @@ class MaskPropagator:
         Returns:
             (N + 1, H, W) probabilities, channel 0 background.
         """
+        if not self.object_ids:
+            self._last_frame = _to_image(frame) if self._flow else None
+            return frame.new_ones((1, *frame.shape[-2:]))
         guides = self._guides(frame)[:, None]
         images = frame.expand(len(guides), -1, -1, -1)
         if self._flip_average:

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from vos_core.resize import resize_image, resize_labels
 from vos_core.types import Annotation, FloatArray, Image, LabelMap
 
-
 Refinement = Callable[[Image, FloatArray], FloatArray]
 """(H, W, 3) uint8 and (N + 1, H, W) probabilities in, better probabilities out."""
 
@@ -67,15 +66,16 @@ def run_sequence(
             if refine:
                 probabilities = _refined(refine, resize_image(image, size), probabilities)
             answer = _to_label_map(probabilities, propagator.object_ids, native)
-        if pending and pending[0].frame == index:
+        while pending and pending[0].frame == index:
             annotation = pending.pop(0)
-            labels = torch.from_numpy(resize_labels(annotation.label_map, size)).to(frame.device)
+            introduced = np.isin(annotation.label_map, annotation.object_ids)
+            given = np.where(introduced, annotation.label_map, 0).astype(np.uint8)
+            labels = torch.from_numpy(resize_labels(given, size)).to(frame.device)
             if started:
                 propagator.add_objects(labels)
             else:
                 propagator.start(frame, labels)
                 started = True
-            introduced = np.isin(annotation.label_map, annotation.object_ids)
             answer[introduced] = annotation.label_map[introduced]
         yield answer
 

@@ -1,0 +1,114 @@
+"""Commands of the toolkit that need no training: each module has ``main(args)``, run by ``cli.py``.
+
+What they share: a parser that answers mistakes in one sentence, and a progress bar.
+"""
+
+import argparse
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from vos_core.errors import ConfigError, DatasetError, nearest
+
+_SILENT_SECONDS = 2.0
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Options of one command; mistakes are raised, in one sentence, instead of printed."""
+
+    def __init__(self, command: str, description: str) -> None:
+        """Start without options.
+
+        Args:
+            command: What is typed after ``cli.py``.
+            description: Shown by ``--help``.
+        """
+        super().__init__(prog=f"cli.py {command}", description=description, allow_abbrev=False)
+
+    def parse(self, args: Sequence[str]) -> argparse.Namespace:
+        """Parse the command's options.
+
+        Raises:
+            ConfigError: If an option is unknown (the message holds the nearest), missing, or has
+                an unusable value.
+        """
+        # argparse names missing options first, though a misspelt one is often why they are missing
+        for arg in args:
+            option = arg.split("=")[0]
+            if re.match("-+[a-zA-Z]", option) and option not in self._option_string_actions:
+                hint = nearest(option, self._option_string_actions)
+                raise ConfigError(f"{self.prog} has no option {option!r}.{hint}")
+        return self.parse_args(args)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print."""
+        raise ConfigError(f"{self.prog}: {message}; see {self.prog} --help.")
+
+
+def at_least(lowest: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers from ``lowest`` on, for ``type=`` of an option."""
+
+    def parse(text: str) -> int:
+        # isdecimal also accepts digits of other scripts, and so does int
+        if not text.isdecimal() or int(text) < lowest:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {lowest} on")
+        return int(text)
+
+    return parse
+
+
+def user_path(text: str) -> Path:
+    """Return a path as typed, with ``~`` expanded even where the shell did not."""
+    return Path(text).expanduser()
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for output, unless it is there.
+
+    Raises:
+        DatasetError: If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        msg = f"{folder}: cannot be made ({err.strerror}); choose another place with --out."
+        raise DatasetError(msg) from err
+
+
+@contextmanager
+def progress_bar(label: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show a bar on a terminal's stderr once the block has run for two seconds.
+
+    Args:
+        label: What is being done.
+        total: Number of steps.
+
+    Yields:
+        A function to call after each step.
+    """
+    console = Console(stderr=True)
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    task = progress.add_task(label, total=total)
+    # a timer, because the first step alone may take long
+    timer = threading.Timer(_SILENT_SECONDS, progress.start)
+    timer.start()
+    try:
+        yield lambda: progress.advance(task)
+    finally:
+        timer.cancel()
+        timer.join()
+        progress.stop()

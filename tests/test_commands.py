@@ -1,0 +1,307 @@
+"""``evaluate``, ``dream`` and ``data`` through the command line, on generated data."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+import cli
+from datasets_vos.masks import read_mask, write_mask
+from datasets_vos.toy import generate_toy
+from tests.fakes import fake_frame, fake_label_map, make_davis
+from vos_core.palette import davis_palette
+
+GOLDEN = Path(__file__).parents[1] / ".." / "shared" / "golden" / "metrics"
+needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"no reference scores at {GOLDEN}")
+
+OBJECTS = {"alpha": (1, 2), "beta": (1, 2, 3)}
+FRAMES = 6
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return make_davis(tmp_path / "davis", frames=FRAMES)
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Perfect masks, but for object 1 of alpha, which is one frame late."""
+    folder = tmp_path / "results"
+    for name, objects in OBJECTS.items():
+        for t in range(FRAMES):
+            label_map = fake_label_map(t, objects)
+            if name == "alpha" and t:
+                label_map[label_map == 1] = 0
+                label_map[fake_label_map(t - 1, (1,)) == 1] = 1
+            write_mask(folder / name / f"{t:05d}.png", label_map)
+    return folder
+
+
+def evaluate(root: Path, results: Path, *options: str) -> int:
+    command = ["evaluate", "--dataset", "davis2017", f"--root={root}", f"--results={results}"]
+    return cli.main([*command, *options])
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run a command that must fail, and return its one sentence."""
+    capsys.readouterr()
+    assert cli.main(list(arguments)) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    return err
+
+
+@needs_golden
+@pytest.mark.parametrize(
+    ("task", "dataset"), [("single", "davis2016"), ("single", "davis2017"), ("multi", "davis2017")]
+)
+def test_evaluate_equals_reference_scores(task: str, dataset: str, tmp_path: Path) -> None:
+    reference = json.loads((GOLDEN / "reference_scores.json").read_text())[task]
+    root, out = tmp_path / "davis", tmp_path / "scores.json"
+    shutil.copytree(GOLDEN / task / "gt", root / "Annotations" / "480p")
+    for mask in (GOLDEN / task / "gt").glob("*/*.png"):
+        frame = root / "JPEGImages" / "480p" / mask.parent.name / f"{mask.stem}.jpg"
+        frame.parent.mkdir(parents=True, exist_ok=True)
+        # a header is all that scoring may need
+        frame.write_bytes(_jpeg_header(height=480, width=854))
+    command = ["evaluate", f"--dataset={dataset}", f"--root={root}", f"--out={out}"]
+    assert cli.main([*command, f"--results={GOLDEN / task / 'pred'}"]) == 0
+    scores = json.loads(out.read_text())
+    assert scores["per_object"].keys() == reference["per_object"].keys()
+    for name, want in reference["per_object"].items():
+        for key in ("J", "F", "J_frames", "F_frames"):
+            assert scores["per_object"][name][key] == pytest.approx(want[key], abs=1e-12, rel=0)
+    for key in ("J", "F", "J&F_mean"):
+        assert scores["global"][key] == pytest.approx(reference["global"][key], abs=1e-12, rel=0)
+
+
+def _jpeg_header(height: int, width: int) -> bytes:
+    """Return a JPEG file that ends before its pixels, so that decoding it fails."""
+    sides = height.to_bytes(2, "big") + width.to_bytes(2, "big")
+    components = b"\x03" + b"".join(bytes([i, 0x11, 0]) for i in (1, 2, 3))
+    return b"\xff\xd8\xff\xc0\x00\x11\x08" + sides + components + b"\xff\xda\x00\x02"
+
+
+def test_evaluate_scores_and_says_by_which_rule(
+    root: Path, results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new" / "scores.json"
+    assert evaluate(root, results, f"--out={out}") == 0
+    assert sorted(path.name for path in out.parent.iterdir()) == ["scores.csv", "scores.json"]
+    scores = json.loads(out.read_text())
+    # a square of 12 px that is 2 px late: 10 columns shared of 14
+    assert scores["per_object"]["alpha_1"]["J_frames"] == pytest.approx([10 / 14] * 4)
+    assert scores["per_object"]["beta_3"]["J_frames"] == [1.0]
+    assert scores["global"]["J"]["mean"] == pytest.approx((10 / 14 + 4) / 5)
+    with out.with_suffix(".csv").open(newline="") as file:
+        rows = {row["sequence"]: row for row in csv.DictReader(file)}
+    assert rows["beta"] == {
+        "sequence": "beta",
+        "objects": "3",
+        "frames": "6",
+        "J_mean": "1.0",
+        "F_mean": "1.0",
+        "J&F_mean": "1.0",
+    }
+    printed, errors = capsys.readouterr()
+    assert "davis2017: mean over 5 objects, frames 1..T-2" in printed
+    assert f"J&F {scores['global']['J&F_mean']:.3f}" in printed
+    assert errors == ""
+
+
+def test_evaluate_run_folder_in_two_processes(root: Path, results: Path, tmp_path: Path) -> None:
+    results.rename(tmp_path / "masks")
+    outs = [tmp_path / f"scores{workers}.json" for workers in (1, 2)]
+    for workers, out in enumerate(outs, start=1):
+        assert evaluate(root, tmp_path, f"--out={out}", f"--workers={workers}") == 0
+    assert outs[0].read_bytes() == outs[1].read_bytes()
+    assert len(json.loads(outs[0].read_text())["sequences"]) == 2
+
+
+def test_evaluate_split_and_sequences(root: Path, results: Path, tmp_path: Path) -> None:
+    out = tmp_path / "scores.json"
+    shutil.rmtree(results / "alpha")
+    for options in (["--split", "val"], ["--sequences", "beta"]):
+        assert evaluate(root, results, f"--out={out}", *options) == 0
+        assert list(json.loads(out.read_text())["sequences"]) == ["beta"]
+
+
+def test_evaluate_refuses_a_part(
+    root: Path, results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ("evaluate", "--dataset=davis2017", f"--root={root}", f"--results={results}")
+    out = tmp_path / "scores.json"
+    for name in ("alpha", "beta"):
+        (results / name / "00002.png").unlink()
+    (results / "beta" / "00004.png").unlink()
+    error = refusal(capsys, *command, f"--out={out}")
+    assert "alpha lacks 1 of 6, first 00002.png; beta lacks 2 of 6, first 00002.png" in error
+    for name in ("alpha", "beta"):
+        (results / name).rename(results / f"other-{name}")
+    assert "2 of 2 sequences have no masks (alpha, beta)" in refusal(capsys, *command)
+    assert not out.exists()
+
+
+def test_evaluate_refuses_other_sizes(
+    root: Path, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_mask(results / "beta" / "00003.png", np.ones((24, 32), dtype=np.uint8))
+    command = ("evaluate", "--dataset=davis2017", f"--root={root}", f"--results={results}")
+    assert "'beta', frame 3: the prediction has shape (24, 32)" in refusal(capsys, *command)
+
+
+def test_evaluate_warns(root: Path, results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = results / "beta" / "00003.png"
+    label_map = read_mask(path)
+    label_map[0, 0] = 9
+    write_mask(path, label_map)
+    (root / "Annotations" / "480p" / "alpha" / "00002.png").unlink()
+    assert evaluate(root, results) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: alpha: 1 of 6 frames have no true mask and are not scored.",
+        "warning: beta: the masks hold ids that the truth never has: 9 (in 1 of 6 frames).",
+    ]
+
+
+def test_evaluate_needs_truth(
+    tmp_path: Path, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_davis(tmp_path / "test", frames=FRAMES, annotate="first")
+    command = ("evaluate", "--dataset=davis2017", f"--root={root}", f"--results={results}")
+    assert "no scored frame has a true mask" in refusal(capsys, *command)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        ("evaluate --datset davis2016", "no option '--datset'. Did you mean '--dataset'?"),
+        ("evaluate --dataset davis2106 --results x", "Did you mean 'davis2016'?"),
+        ("evaluate --dataset folder --results x", "'folder' cannot be scored"),
+        ("evaluate --dataset toy", "arguments are required: --results"),
+        ("evaluate --dataset davis2016 --results x", "'davis2016' needs root"),
+        ("evaluate --dataset toy --results x --out y.txt", "y.txt: give a file that ends in .json"),
+        ("evaluate --dataset toy --results x --workers 0", "'0' is no whole number from 1 on"),
+        ("evaluate --data toy", "no option '--data'"),
+        ("dream --image x --mask y --out z --cuont 3", "Did you mean '--count'?"),
+        ("dream --image x --mask y --out z --count 2.5", "'2.5' is no whole number from 1 on"),
+        ("dream --image x --mask y --out z --count 1 --preset papre", "Did you mean 'paper'?"),
+        ("dream --image no.jpg --mask y --out z --count 1", "no.jpg: no such file"),
+        ("data tyo", "Did you mean 'toy'?"),
+        ("data toy --rot x", "no option '--rot'. Did you mean '--root'?"),
+    ],
+)
+def test_mistakes_are_answered_in_one_sentence(
+    arguments: str, answer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert answer in refusal(capsys, *arguments.split())
+
+
+@pytest.mark.parametrize("command", ["evaluate", "dream", "data", "data toy"])
+def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        cli.main([*command.split(), "--help"])
+    assert exit_.value.code == 0
+    assert f"usage: cli.py {command}" in capsys.readouterr().out
+
+
+@pytest.fixture
+def frame(tmp_path: Path) -> tuple[Path, Path]:
+    """Picture and mask of two objects."""
+    image, mask = tmp_path / "frame.png", tmp_path / "mask.png"
+    PIL.Image.fromarray(fake_frame(0)).save(image)
+    write_mask(mask, fake_label_map(0))
+    return image, mask
+
+
+def dream(frame: tuple[Path, Path], out: Path, *options: str) -> int:
+    image, mask = frame
+    return cli.main(["dream", f"--image={image}", f"--mask={mask}", f"--out={out}", *options])
+
+
+def test_dream_writes_what_belongs_together(frame: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "new" / "dreams"
+    assert dream(frame, out, "--count=3") == 0
+    expected = {"contact_sheet.png"}
+    for k in ("000", "001", "002"):
+        expected |= {f"{k}.jpg", f"{k}_mask.png", f"{k}_previous_mask.png"}
+    assert {path.name for path in out.iterdir()} == expected
+    for k in range(3):
+        picture = np.asarray(PIL.Image.open(out / f"{k:03d}.jpg")).astype(int)
+        stored = PIL.Image.open(out / f"{k:03d}_mask.png")
+        assert stored.mode == "P"
+        assert stored.getpalette() == davis_palette().ravel().tolist()
+        label_map = np.asarray(stored)
+        previous = read_mask(out / f"{k:03d}_previous_mask.png")
+        assert picture.shape[:2] == label_map.shape == previous.shape == (48, 64)
+        # where the mask says object 1 or 2 the picture is red or green, but for rims and JPEG
+        for i, colour in ((1, 0), (2, 1)):
+            inside = picture[label_map == i]
+            if len(inside) > 20:
+                assert (inside.argmax(axis=1) == colour).mean() > 0.8
+        assert set(np.unique(previous)) <= {0, 1, 2}
+        assert (previous != label_map).any()
+    # three columns of 64 px; one row for the source and one per dream, each with a caption
+    sheet = np.asarray(PIL.Image.open(out / "contact_sheet.png"))
+    assert sheet.shape[1] == 3 * 64 + 2 * 4
+    np.testing.assert_array_equal(sheet[:48, :64], fake_frame(0))
+    assert sheet.shape[0] > 4 * 48
+
+
+def test_dream_k_depends_on_the_seed_only(frame: tuple[Path, Path], tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("few", "many", "other")]
+    for folder, options in zip(
+        folders, (["--count=1"], ["--count=2"], ["--count=1", "--seed=1"]), strict=True
+    ):
+        assert dream(frame, folder, *options) == 0
+    few, many, other = [(folder / "000.jpg").read_bytes() for folder in folders]
+    assert few == many
+    assert few != other
+    assert (folders[1] / "001.jpg").read_bytes() != many
+
+
+def test_dream_refuses_masks(
+    frame: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image, mask = frame
+    out = tmp_path / "dreams"
+    command = ["dream", f"--image={image}", f"--mask={mask}", f"--out={out}", "--count=1"]
+    write_mask(mask, np.zeros((48, 64), dtype=np.uint8))
+    assert f"{mask}: holds no object" in refusal(capsys, *command)
+    write_mask(mask, np.ones((24, 64), dtype=np.uint8))
+    assert f"{mask}: the mask is 64x24 pixels but" in refusal(capsys, *command)
+    assert not out.exists()
+    write_mask(mask, fake_label_map(0))
+    out.touch()
+    assert f"{out}: cannot be made" in refusal(capsys, *command)
+
+
+def test_data_toy_tells_what_it_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "toy"
+    generate_toy(root, train_clips=2, val_clips=1, frames=3, size=(48, 64), workers=1)
+    sequences = json.loads((root / "toy.json").read_text())["sequences"].values()
+    assert cli.main(["data", "toy", f"--root={root}"]) == 0
+    printed = capsys.readouterr().out
+    assert f"toy dataset in {root}, ready in " in printed
+    rows = [line.split() for line in printed.splitlines()]
+    for split, clips in (("train", 2), ("val", 1)):
+        objects = sum(len(s["object_ids"]) for s in sequences if s["split"] == split)
+        assert [split, str(clips), str(3 * clips), str(objects)] in rows
+
+
+def test_data_toy_leaves_other_folders_alone(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "will not be overwritten" in refusal(capsys, "data", "toy", f"--root={root}")
+
+
+def test_data_without_a_tool_shows_the_tools(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["data"])
+    assert exit_.value.code == 2
+    assert "toy" in capsys.readouterr().out
