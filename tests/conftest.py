@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from datasets_vos.toy import generate_toy
 from tests.fakes import make_davis
@@ -14,6 +15,12 @@ def _quiet_and_private(tmp_path_factory: pytest.TempPathFactory) -> None:
     patch = pytest.MonkeyPatch()  # the session-wide sibling of the `monkeypatch` fixture
     patch.setenv("WANDB_MODE", "disabled")
     patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Small tensors: threads that wait for each other take a hundred times longer than one."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Reading what a method is given from a clip."""
 
+from vos_core.errors import MaskError
 from vos_core.resize import resize_image, resize_labels
 from vos_core.types import Clip, Image, LabelMap
 
@@ -12,14 +13,23 @@ def annotated_frames(clip: Clip, size: tuple[int, int] | None) -> list[tuple[Ima
         size: (height, width) to resize to; ``None`` is the native size.
 
     Returns:
-        Pairs of (H, W, 3) frame and (H, W) label map, in time order. An object too thin to
-        survive the resizing is missing from its label map.
+        Pairs of (H, W, 3) frame and (H, W) label map, in time order.
+
+    Raises:
+        MaskError: If an object is too small to survive the resizing.
     """
-    wanted = {annotation.frame: annotation.label_map for annotation in clip.annotations}
+    wanted = {annotation.frame: annotation for annotation in clip.annotations}
     pairs = []
     for index, image in enumerate(clip.frames()):
         if index in wanted:
-            pairs.append((resize_image(image, size), resize_labels(wanted[index], size)))
+            labels = resize_labels(wanted[index].label_map, size)
+            for object_id in wanted[index].object_ids:
+                if not (labels == object_id).any():
+                    raise MaskError(
+                        f"Clip {clip.name!r}, frame {clip.frame_names[index]}: object {object_id} "
+                        f"vanishes at the size {labels.shape}; give a larger --data.size."
+                    )
+            pairs.append((resize_image(image, size), labels))
         if index >= max(wanted):
             break
     return pairs

@@ -4,7 +4,7 @@ import pickle
 import time
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypedDict
 
@@ -40,6 +40,9 @@ class OptimizerConfig(TypedDict):
 
 
 ADAPTED, UNADAPTED, COPIED = "adapted", "not adapted", "copied first mask"
+
+
+Networks = nn.Module | Mapping[int, nn.Module]
 
 
 class BaseVOSTask(L.LightningModule, ABC):
@@ -80,8 +83,8 @@ class BaseVOSTask(L.LightningModule, ABC):
         """Return what draws training samples from annotated frames at the network's size."""
 
     @abstractmethod
-    def make_propagator(self, network: nn.Module) -> Propagator:
-        """Return what carries masks through a clip with the given network."""
+    def make_propagator(self, network: Networks) -> Propagator:
+        """Return what carries masks through a clip, with one network or one per object id."""
 
     def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
         """Refine (B, 1, H, W) masks on (B, 3, H, W) frames; returns (B, 1, H, W) logits."""
@@ -152,27 +155,44 @@ class BaseVOSTask(L.LightningModule, ABC):
                 "same under --model."
             )
 
-    def _adapt_to(self, job: ClipJob) -> nn.Module:
-        """Fit a copy of the network to a clip; the same whatever ran before and on which rank."""
-        name = job.clip.name
-        seed = [torch.initial_seed() % 2**32, zlib.crc32(name.encode())]
-        sampler = self.make_sampler(annotated_frames(job.clip, job.size))
-        batches = sample_batches(
-            sampler, self.adapt_batch_size, np.random.default_rng(seed), self.device
-        )
-        total = self.adaptation.iterations
+    def _adapt_to(self, job: ClipJob) -> dict[int, nn.Module]:
+        """Fit a copy of the network to each object of a clip, the others being background to it.
+
+        The same whatever ran before and on which rank.
+        """
+        clip = job.clip
+        sampler = self.make_sampler(annotated_frames(clip, job.size))
+        ids = [i for annotation in clip.annotations for i in annotation.object_ids]
+        networks = {}
+        for done, object_id in enumerate(ids):
+            seed = [torch.initial_seed() % 2**32, zlib.crc32(clip.name.encode()), object_id]
+            batches = sample_batches(
+                sampler.only(object_id),
+                self.adapt_batch_size,
+                np.random.default_rng(seed),
+                self.device,
+            )
+            label = f"{clip.name}: adapting to object {object_id} ({done + 1} of {len(ids)})"
+            on_step = self._watch(label, f"adapt/{clip.name}_{object_id}")
+            with torch.random.fork_rng(), torch.inference_mode(False):
+                torch.manual_seed(seed[1])  # dropout
+                networks[object_id] = adapt(
+                    self.network, batches, refinement_loss, self.adaptation, on_step
+                )
+        return networks
+
+    def _watch(self, label: str, metric: str) -> Callable[[int, float], None]:
+        """Return what tells the progress bar and the loggers about an adaptation."""
 
         def on_step(step: int, loss: float) -> None:
-            report_progress(self.trainer, f"{name}: adapting", step + 1, total)
+            report_progress(self.trainer, label, step + 1, self.adaptation.iterations)
             if step % 10 == 0:
                 for logger in self.loggers:
-                    logger.log_metrics({f"adapt/{name}": loss}, step)
+                    logger.log_metrics({metric: loss}, step)
 
-        with torch.random.fork_rng(), torch.inference_mode(False):
-            torch.manual_seed(seed[1])  # dropout
-            return adapt(self.network, batches, refinement_loss, self.adaptation, on_step)
+        return on_step
 
-    def _propagate(self, network: nn.Module, job: ClipJob) -> Iterator[LabelMap]:
+    def _propagate(self, network: Networks, job: ClipJob) -> Iterator[LabelMap]:
         return self._run(self.make_propagator(network), job, DenseCRF() if self.crf else None)
 
     def _run(

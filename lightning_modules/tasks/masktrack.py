@@ -9,12 +9,11 @@ on the annotated frame, flipped, rotated and with deformed masks.
 from typing import Literal
 
 import torch
-from torch import nn
 from torch.optim.lr_scheduler import PolynomialLR
 
 from augment.deformation import MaskDeformation
 from augment.refinement import RefinementSampler, StillSampler
-from lightning_modules.tasks.base import BaseVOSTask, OptimizerConfig
+from lightning_modules.tasks.base import BaseVOSTask, Networks, OptimizerConfig
 from vos_core.networks import build_network
 from vos_core.precision import Precision
 from vos_core.propagation import AdaptationSettings, MaskPropagator, Propagator
@@ -68,7 +67,7 @@ class MaskTrackTask(BaseVOSTask):
         """Flip, rotate and deform each annotated frame."""
         return StillSampler(frames, MaskDeformation(dilation=self.hparams["dilation"]))
 
-    def make_propagator(self, network: nn.Module) -> Propagator:
+    def make_propagator(self, network: Networks) -> Propagator:
         """Refine the dilated mask of the frame before, without flow."""
         return MaskPropagator(network, dilation=self.hparams["dilation"], precision=self.precision)
 

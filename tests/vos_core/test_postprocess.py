@@ -22,10 +22,11 @@ def test_a_part_from_nowhere_is_removed() -> None:
     np.testing.assert_array_equal(prune_components(mask, blocks((6, 6, 12))), blocks((5, 5, 12)))
 
 
-def test_the_largest_part_stays_even_if_it_jumped() -> None:
-    mask = blocks((5, 5, 12), (25, 40, 6), (30, 10, 3))
-    kept = prune_components(mask, blocks((25, 40, 6)))
-    np.testing.assert_array_equal(kept, blocks((5, 5, 12), (25, 40, 6)))
+def test_reach_is_a_distance() -> None:
+    mask = blocks((5, 5, 12), (5, 20, 6))  # three empty columns between the parts
+    guide = blocks((5, 5, 12))
+    np.testing.assert_array_equal(prune_components(mask, guide, reach=3), guide)
+    np.testing.assert_array_equal(prune_components(mask, guide, reach=4), mask)
 
 
 def test_an_object_that_comes_back_keeps_all_its_parts() -> None:

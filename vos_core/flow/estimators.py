@@ -7,6 +7,10 @@ import numpy as np
 
 from vos_core.types import FloatArray, Image
 
+# OpenCV crashes the process on long frames narrower than this (their pyramid gets thinner than
+# a patch); measured with every preset
+_MIN_SIDE = 32
+
 
 class FlowEstimator(Protocol):
     """Anything that finds where the pixels of one frame went in another."""
@@ -35,6 +39,14 @@ class DISFlow:
         self._estimator = cv2.DISOpticalFlow.create(flag)
 
     def __call__(self, source: Image, target: Image) -> FloatArray:
-        """Estimate the flow from ``source`` to ``target``; both sides at least 12 px."""
-        grays = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (source, target)]
-        return np.asarray(self._estimator.calc(grays[0], grays[1], None), dtype=np.float32)
+        """Estimate the flow from ``source`` to ``target``."""
+        height, width = source.shape[:2]
+        bottom, right = max(_MIN_SIDE - height, 0), max(_MIN_SIDE - width, 0)
+        grays = [
+            cv2.copyMakeBorder(
+                cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), 0, bottom, 0, right, cv2.BORDER_REPLICATE
+            )
+            for frame in (source, target)
+        ]
+        flow = self._estimator.calc(grays[0], grays[1], None)
+        return np.asarray(flow[:height, :width], dtype=np.float32)

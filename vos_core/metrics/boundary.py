@@ -88,6 +88,8 @@ def _occupied_window(mask: BinaryMask) -> tuple[slice, slice]:
     rows = slice(max(y - 1, 0), min(y + box_height + 1, height))
     columns = slice(max(x - 1, 0), min(x + box_width + 1, width))
     return rows, columns
+
+
 def _matched(boundary: npt.NDArray[np.uint8], reach: npt.NDArray[np.uint8]) -> int:
     """Count the boundary pixels within reach of the other boundary."""
     return int(np.count_nonzero(boundary & reach))

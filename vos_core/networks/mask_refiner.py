@@ -45,7 +45,8 @@ class MaskRefiner(nn.Module):
     """Image and rough mask in, logit of "this pixel belongs to the object" out.
 
     The mask enters as a fourth channel of values -1 and 1; its filters start at zero, so a
-    pretrained encoder first answers as it would to the image alone.
+    pretrained encoder first answers as it would to the image alone; only the decoder's
+    full-resolution stem, which is random, sees the mask from the start.
 
     Args:
         encoder: Any timm model that supports ``features_only`` and takes frames of any size.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from vos_core.optimisation import one_cycle
 from vos_core.precision import Precision, autocast
 from vos_core.types import RefinementSample
 
@@ -53,13 +54,8 @@ def adapt(
         adapted = copy.deepcopy(network).to(memory_format=torch.channels_last).train()
         if settings.iterations == 0:
             return adapted.eval()
-        optimizer = torch.optim.AdamW(
-            adapted.parameters(), lr=settings.lr, weight_decay=settings.weight_decay
-        )
-        # a tenth of 10 steps is a warm-up of length 0, by which OneCycleLR divides
-        total_steps = max(settings.iterations, 11)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, settings.lr, total_steps=total_steps, pct_start=0.1
+        optimizer, schedule = one_cycle(
+            adapted.parameters(), settings.lr, settings.weight_decay, settings.iterations
         )
         for step in range(settings.iterations):
             batch = next(batches)

@@ -4,6 +4,8 @@ MaskTrack (Perazzi et al., CVPR 2017, section 3) feeds the last mask to the netw
 LucidTracker (Khoreva et al., section 2) first moves it along the optical flow.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -18,36 +20,38 @@ from vos_core.types import Image
 
 
 class MaskPropagator:
-    """Tracks all objects of a clip with one refinement network, as one batch of masks.
+    """Tracks all objects of a clip; those that share a network go through it as one batch.
 
     Args:
-        network: ``network(image, previous_mask) -> logits``, see ``MaskRefiner``; used in
-            evaluation mode, never changed.
+        network: ``network(image, previous_mask) -> logits``, see ``MaskRefiner``: one for all
+            objects, or one per object id. Used in evaluation mode, never changed.
         flow: Moves the last masks to the new frame; ``None`` leaves them in place.
         dilation: Radius in pixels by which the guiding masks are grown (MaskTrack, section 3.1).
         flip_average: Average the answers for the frame and its mirror image.
-        coherence: Drop parts of the guiding masks that the frame before does not support.
+        coherence: Drop parts of an answer that are farther than this many pixels from the mask
+            that guided it; ``None`` keeps all.
         precision: Arithmetic of the network.
     """
 
     def __init__(
         self,
-        network: nn.Module,
+        network: nn.Module | Mapping[int, nn.Module],
         flow: FlowEstimator | None = None,
         dilation: int = 0,
         flip_average: bool = False,
-        coherence: bool = False,
+        coherence: int | None = None,
         precision: Precision = "auto",
     ) -> None:
         self.object_ids: list[int] = []
-        self._network = network.eval()
+        self._network = network
+        for module in [network] if isinstance(network, nn.Module) else network.values():
+            module.eval()
         self._flow = flow
         self._dilation = dilation
         self._flip_average = flip_average
         self._coherence = coherence
         self._precision: Precision = precision
         self._masks = torch.empty(0)
-        self._earlier = torch.empty(0)
         self._last_frame: Image | None = None
 
     def start(self, frame: Tensor, label_map: Tensor) -> None:
@@ -68,7 +72,6 @@ class MaskPropagator:
         taken = masks.sum(dim=0).clamp(max=1)
         self.object_ids += ids
         self._masks = torch.cat([self._masks * (1 - taken), masks])
-        self._earlier = self._masks
 
     @torch.inference_mode()
     def step(self, frame: Tensor) -> Tensor:
@@ -83,24 +86,42 @@ class MaskPropagator:
         if not self.object_ids:
             self._last_frame = _to_image(frame) if self._flow else None
             return frame.new_ones((1, *frame.shape[-2:]))
-        guides = self._guides(frame)[:, None]
-        images = frame.expand(len(guides), -1, -1, -1)
+        guides = self._guides(frame)
+        logits = self._answer(frame, guides)
+        if self._coherence is not None:
+            logits = prune_logits(logits, guides, self._coherence)
+        probabilities = merge_logits(logits)
+        self._masks = probabilities[1:]
+        return probabilities
+
+    def _answer(self, frame: Tensor, guides: Tensor) -> Tensor:
+        """Return (N, H, W) logits for a frame and (N, H, W) guides."""
+        if isinstance(self._network, nn.Module):
+            return self._refine(self._network, frame, guides)
+        answers = [
+            self._refine(self._network[object_id], frame, guide[None])
+            for object_id, guide in zip(self.object_ids, guides, strict=True)
+        ]
+        return torch.cat(answers)
+
+    def _refine(self, network: nn.Module, frame: Tensor, guides: Tensor) -> Tensor:
+        """Return one network's (N, H, W) logits for a frame and (N, H, W) guides."""
+        masks = guides[:, None]
+        images = frame.expand(len(masks), -1, -1, -1)
         if self._flip_average:
             images = torch.cat([images, images.flip(-1)])
-            guides = torch.cat([guides, guides.flip(-1)])
+            masks = torch.cat([masks, masks.flip(-1)])
         with autocast(frame.device, self._precision):
-            logits = self._network(images.to(memory_format=torch.channels_last), guides)
+            logits: Tensor = network(images.to(memory_format=torch.channels_last), masks)
         logits = logits.float()[:, 0]
         if self._flip_average:
             straight, mirrored = logits.chunk(2)
             logits = (straight + mirrored.flip(-1)) / 2
-        probabilities = merge_logits(logits)
-        self._earlier, self._masks = self._masks, probabilities[1:]
-        return probabilities
+        return logits
 
     def _guides(self, frame: Tensor) -> Tensor:
         """Return the last (N, H, W) masks, brought to the new frame."""
-        guides = prune_masks(self._masks, self._earlier) if self._coherence else self._masks
+        guides = self._masks
         if self._flow:
             image = _to_image(frame)
             if self._last_frame is None:
@@ -112,14 +133,14 @@ class MaskPropagator:
         return dilate_masks(guides, self._dilation)
 
 
-def prune_masks(masks: Tensor, earlier: Tensor) -> Tensor:
-    """Zero the parts of (N, H, W) soft masks that do not touch the ones of a frame before."""
+def prune_logits(logits: Tensor, guides: Tensor, reach: int) -> Tensor:
+    """Make the parts of (N, H, W) answers background that do not touch their (N, H, W) guides."""
     kept = [
-        prune_components((mask > 0.5).cpu().numpy(), (before > 0.5).cpu().numpy())
-        for mask, before in zip(masks, earlier, strict=True)
+        prune_components((answer > 0).cpu().numpy(), (guide > 0.5).cpu().numpy(), reach)
+        for answer, guide in zip(logits, guides, strict=True)
     ]
-    support = torch.from_numpy(np.stack(kept)).to(masks.device)
-    return torch.where((masks > 0.5) & ~support, 0, masks)
+    removed = (logits > 0) & ~torch.from_numpy(np.stack(kept)).to(logits.device)
+    return logits.masked_fill(removed, -20.0)
 
 
 def dilate_masks(masks: Tensor, radius: int) -> Tensor:

@@ -1,0 +1,1 @@
+"""Frames and masks in, new frames and masks out: geometry, deformation, lucid dreams."""

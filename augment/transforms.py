@@ -1,0 +1,130 @@
+"""The project's augmentations as albumentations transforms, for anybody's ``A.Compose``.
+
+All randomness comes from albumentations' own generators, so a seeded ``Compose`` repeats itself.
+Needs uint8 images; masks are (H, W) uint8 label maps: 0 background, 255 void.
+"""
+
+import hashlib
+import os
+from collections import OrderedDict
+
+import numpy as np
+import numpy.typing as npt
+
+from augment.deformation import MaskDeformation, deform_mask
+from augment.lucid import Dream, DreamPlan, LucidDreamer, LucidRanges, LucidScene
+from vos_core.types import VOID, Image, LabelMap
+
+# albumentations asks a server for newer versions while it is imported, unless told not to
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+import albumentations as A
+
+_TARGETS = (A.core.type_definitions.Targets.IMAGE, A.core.type_definitions.Targets.MASK)
+
+
+class DeformMask(A.DualTransform):  # type: ignore[misc]  # albumentations ships no types
+    """Image unchanged, each object of the mask deformed on its own; void stays in place.
+
+    Where deformed objects overlap, the larger id wins. Equal masks are deformed equally.
+
+    Args:
+        ranges: What to draw from; MaskTrack's published ranges unless told otherwise.
+        p: Probability of applying it.
+    """
+
+    _targets = _TARGETS
+
+    def __init__(self, ranges: MaskDeformation | None = None, p: float = 1.0) -> None:
+        super().__init__(p=p)
+        self.ranges = ranges or MaskDeformation()
+
+    def get_params(self) -> dict[str, int]:
+        """Draw the seed that all masks of one call are deformed with."""
+        return {"seed": int(self.random_generator.integers(2**63))}
+
+    def apply(self, img: Image, **params: object) -> Image:
+        """Return the image as it is."""
+        return img
+
+    def apply_to_mask(self, mask: LabelMap, seed: int, **params: object) -> LabelMap:
+        """Deform a (H, W) uint8 label map."""
+        rng = np.random.default_rng(seed)
+        rough = np.where(mask == VOID, mask, 0)
+        for object_id in np.setdiff1d(mask, [0, VOID]):
+            rough[deform_mask(mask == object_id, self.ranges, rng)] = object_id
+        return rough
+
+
+class LucidDream(A.DualTransform):  # type: ignore[misc]  # albumentations ships no types
+    """Replace a frame and its mask by a lucid dream of them; needs the targets image and mask.
+
+    Other masks of the same frame move as the picture does: on an object with the object, beside
+    the objects with the background. A frame without objects stays as it is.
+
+    Args:
+        ranges: What to draw from; the defaults of ``LucidRanges`` unless told otherwise.
+        cache_size: How many frames to remember taken apart. Taking one apart costs several times
+            as much as dreaming of it; a remembered frame takes about twice its own memory.
+        p: Probability of applying it.
+    """
+
+    _targets = _TARGETS
+
+    def __init__(
+        self, ranges: LucidRanges | None = None, cache_size: int = 8, p: float = 1.0
+    ) -> None:
+        super().__init__(p=p)
+        self.ranges = ranges or LucidRanges()
+        self.cache_size = cache_size
+        self._dreamer = LucidDreamer(self.ranges)
+        self._scenes: OrderedDict[bytes, LucidScene] = OrderedDict()  # least recently used first
+
+    @property
+    def targets_as_params(self) -> list[str]:
+        """What a dream is made of."""
+        return ["image", "mask"]
+
+    def get_params_dependent_on_data(
+        self, params: dict[str, object], data: dict[str, npt.NDArray[np.uint8]]
+    ) -> dict[str, object]:
+        """Draw one dream of the frame.
+
+        Raises:
+            MaskError: If the mask has another size than the image.
+        """
+        image, mask = data["image"], data["mask"]
+        if not np.setdiff1d(mask, [0, VOID]).size:
+            return {"dream": None, "plan": None, "main_mask": mask}
+        scene = self._scene(image, mask)
+        plan = self._dreamer.draw(scene, self.random_generator)
+        return {"dream": self._dreamer.render(scene, plan), "plan": plan, "main_mask": mask}
+
+    def apply(self, img: Image, dream: Dream | None, **params: object) -> Image:
+        """Return the dreamt (H, W, 3) picture."""
+        return img if dream is None else dream.image
+
+    def apply_to_mask(
+        self,
+        mask: LabelMap,
+        dream: Dream | None,
+        plan: DreamPlan | None,
+        main_mask: LabelMap,
+        **params: object,
+    ) -> LabelMap:
+        """Return the dreamt (H, W) label map, or another mask moved along."""
+        if dream is None or plan is None:
+            return mask
+        if np.array_equal(mask, main_mask):
+            return dream.label_map
+        return plan.carry(mask)
+
+    def _scene(self, image: Image, mask: LabelMap) -> LucidScene:
+        digest = hashlib.blake2b(np.ascontiguousarray(image).data)
+        digest.update(repr((image.shape, mask.shape)).encode())
+        digest.update(np.ascontiguousarray(mask).data)
+        key = digest.digest()
+        scene = self._scenes.pop(key, None) or LucidScene.from_frame(image, mask)
+        self._scenes[key] = scene
+        while len(self._scenes) > self.cache_size:
+            self._scenes.popitem(last=False)
+        return scene

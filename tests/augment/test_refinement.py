@@ -1,0 +1,142 @@
+"""Training samples of mask refinement."""
+
+import numpy as np
+import pytest
+import torch
+
+from augment.deformation import MaskDeformation
+from augment.lucid import LucidDreamer, LucidRanges, LucidScene
+from augment.refinement import LucidSampler, RefinementSampler, StillSampler, sample_batches
+from tests.fakes import COLOURS, fake_frame, fake_label_map
+from vos_core.errors import MaskError
+
+SIZE = (48, 64)
+ROUGH = MaskDeformation(dilation=2)
+
+
+def sampler(kind: str) -> RefinementSampler:
+    frames = [(fake_frame(t, size=SIZE), fake_label_map(t, size=SIZE)) for t in (0, 4)]
+    if kind == "still":
+        return StillSampler(frames, ROUGH)
+    scenes = [LucidScene.from_frame(*pair) for pair in frames]
+    return LucidSampler(scenes, LucidDreamer(LucidRanges()), ROUGH)
+
+
+both = pytest.mark.parametrize("kind", ["still", "lucid"])
+
+
+@both
+def test_sample_contract(kind: str) -> None:
+    draw, rng = sampler(kind), np.random.default_rng(0)
+    for _ in range(10):
+        sample = draw(rng)
+        assert sample["image"].shape == (3, *SIZE)
+        assert sample["image"].dtype == torch.float32
+        assert 0 <= sample["image"].min() <= sample["image"].max() <= 1
+        assert sample["image"].max() > 0.3
+        assert sample["previous_mask"].shape == (1, *SIZE)
+        assert sample["previous_mask"].dtype == torch.float32
+        assert set(sample["previous_mask"].unique().tolist()) <= {0.0, 1.0}
+        assert sample["target"].shape == SIZE
+        assert sample["target"].dtype == torch.int64
+        assert set(sample["target"].unique().tolist()) <= {0, 1, 255}
+
+
+@both
+def test_same_seed_same_sample(kind: str) -> None:
+    draw = sampler(kind)
+    first, second, other = (draw(np.random.default_rng(seed)) for seed in (3, 3, 4))
+    for key in ("image", "previous_mask", "target"):
+        assert torch.equal(first[key], second[key])
+    assert not torch.equal(first["image"], other["image"])
+
+
+@both
+def test_target_and_rough_mask_agree_with_the_picture(kind: str) -> None:
+    draw, rng = sampler(kind), np.random.default_rng(1)
+    asked = set()
+    for _ in range(30):
+        sample = draw(rng)
+        target = sample["target"] == 1
+        if target.sum() < 30:
+            continue
+        channel = int(sample["image"][:, target].mean(dim=1).argmax())
+        asked.add(channel)
+        others = torch.arange(3) != channel
+        stands_out = sample["image"][channel] - sample["image"][others].amax(dim=0) > 0.25
+        known = sample["target"] != 255
+        assert (stands_out == target)[known].float().mean() > 0.97
+        rough = sample["previous_mask"][0] > 0
+        assert (rough & target).sum() > 0.4 * target.sum()
+    assert asked == {0, 1}  # the red and the green object
+
+
+def test_still_target_is_void_where_the_picture_is_mirrored_in() -> None:
+    label_map = np.zeros(SIZE, dtype=np.uint8)
+    label_map[16:32, :10] = 1
+    image = np.full((*SIZE, 3), 80, dtype=np.uint8)
+    image[label_map == 1] = COLOURS[1]
+    draw = StillSampler([(image, label_map)], ROUGH, angle=30.0, scale=0.2)
+    rng, seen = np.random.default_rng(0), 0
+    for _ in range(20):
+        sample = draw(rng)
+        red = sample["image"][0] - sample["image"][1] > 0.45
+        seen += int((sample["target"] == 255).sum())
+        assert (sample["target"] == 0)[red].float().mean() < 0.1
+    assert seen > 0
+
+
+def test_still_keeps_void() -> None:
+    label_map = fake_label_map(0, size=SIZE)
+    label_map[40:44, 10:20] = 255
+    draw = StillSampler([(fake_frame(0), label_map)], ROUGH, angle=0.0, scale=0.0)
+    for seed in range(4):
+        target = draw(np.random.default_rng(seed))["target"]
+        assert (target == 255).sum() == 40
+        assert (target == 1).sum() in (144, 64)
+
+
+def test_still_flips_rotates_and_zooms() -> None:
+    label_map = np.zeros(SIZE, dtype=np.uint8)
+    label_map[14:34, 14:24] = 1
+    image = np.zeros((*SIZE, 3), dtype=np.uint8)
+    draw = StillSampler([(image, label_map)], ROUGH, angle=20.0, scale=0.2)
+    rng = np.random.default_rng(0)
+    centres, areas = [], []
+    for _ in range(60):
+        xs = torch.nonzero(draw(rng)["target"] == 1)[:, 1]
+        centres.append(float(xs.float().mean()))
+        areas.append(len(xs))
+    left = np.array(centres) < SIZE[1] / 2
+    assert 0.3 < left.mean() < 0.7
+    assert 0.6 * 200 < min(areas) < 0.75 * 200
+    assert 1.3 * 200 < max(areas) < 1.5 * 200
+
+
+def test_still_refuses_a_frame_without_objects() -> None:
+    empty = np.full(SIZE, 255, dtype=np.uint8)
+    with pytest.raises(MaskError, match="frame 1"):
+        StillSampler([(fake_frame(0), fake_label_map(0)), (fake_frame(0), empty)], ROUGH)
+
+
+@both
+def test_batches_are_endless_and_reproducible(kind: str) -> None:
+    def first_two(seed: int) -> list[torch.Tensor]:
+        batches = sample_batches(sampler(kind), 3, np.random.default_rng(seed), torch.device("cpu"))
+        return [next(batches)["image"] for _ in range(2)]
+
+    images = first_two(0)
+    assert images[0].shape == (3, 3, *SIZE)
+    assert not torch.equal(images[0], images[1])
+    for again, image in zip(first_two(0), images, strict=True):
+        assert torch.equal(again, image)
+
+
+def test_batch_keeps_image_and_target_together() -> None:
+    draw = sampler("still")
+    batch = next(sample_batches(draw, 2, np.random.default_rng(7), torch.device("cpu")))
+    rng = np.random.default_rng(7)
+    for i in range(2):
+        single = draw(rng)
+        for key in ("image", "previous_mask", "target"):
+            assert torch.equal(batch[key][i], single[key])

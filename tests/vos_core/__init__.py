@@ -1,0 +1,1 @@
+"""Tests of networks, propagation, metrics and pictures."""

@@ -1,0 +1,124 @@
+"""Online adaptation: a copy is fitted, the network itself is not."""
+
+import copy
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from vos_core.losses import refinement_loss
+from vos_core.propagation import AdaptationSettings, adapt
+from vos_core.types import RefinementSample
+
+
+class Tiny(nn.Module):
+    """Enough to tell red pixels from others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(4, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 1, 1)
+        )
+
+    def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
+        answer: Tensor = self.layers(torch.cat([image, previous_mask], dim=1))
+        return answer
+
+
+def network() -> Tiny:
+    torch.manual_seed(0)
+    return Tiny()
+
+
+def batches(seed: int = 0) -> Iterator[RefinementSample]:
+    generator = torch.Generator().manual_seed(seed)
+    while True:
+        image = torch.rand(2, 3, 16, 24, generator=generator)
+        target = (image[:, 0] > 0.5).long()
+        yield {"image": image, "previous_mask": target[:, None].float(), "target": target}
+
+
+def settings(iterations: int = 30) -> AdaptationSettings:
+    return AdaptationSettings(iterations, lr=1e-2, precision="float32")
+
+
+def losses(iterations: int, net: nn.Module) -> list[float]:
+    told: list[tuple[int, float]] = []
+    adapt(net, batches(), refinement_loss, settings(iterations), lambda *step: told.append(step))
+    assert [step for step, _ in told] == list(range(iterations))
+    return [loss for _, loss in told]
+
+
+def test_the_network_itself_is_untouched() -> None:
+    net = network().train()
+    before = copy.deepcopy(net.state_dict())
+    adapted = adapt(net, batches(), refinement_loss, settings())
+    assert net.training
+    assert not adapted.training
+    for key, value in net.state_dict().items():
+        assert torch.equal(value, before[key])
+    assert all(parameter.grad is None for parameter in net.parameters())
+    changed = adapted.state_dict()
+    assert all(not torch.equal(changed[key], before[key]) for key in before)
+
+
+def test_the_loss_falls_on_an_easy_problem() -> None:
+    told = losses(60, network())
+    assert told[-1] < 0.3 * told[0]
+
+
+@pytest.mark.parametrize("iterations", [1, 2, 9, 10, 11, 20])
+def test_any_number_of_iterations(iterations: int) -> None:
+    net = network()
+    adapted = adapt(net, batches(), refinement_loss, settings(iterations))
+    assert not torch.equal(adapted.layers[0].weight, net.layers[0].weight)
+    assert all(parameter.isfinite().all() for parameter in adapted.parameters())
+
+
+def test_no_iterations_are_the_identity() -> None:
+    net = network()
+    adapted = adapt(net, iter(()), refinement_loss, settings(0))
+    assert adapted is not net
+    assert not adapted.training
+    for key, value in net.state_dict().items():
+        assert torch.equal(value, adapted.state_dict()[key])
+
+
+def test_same_batches_same_network() -> None:
+    first, second, other = (
+        adapt(network(), batches(seed), refinement_loss, settings()).state_dict()
+        for seed in (0, 0, 1)
+    )
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert not all(torch.equal(first[key], other[key]) for key in first)
+
+
+@pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad])
+def test_works_where_gradients_are_off(mode: type) -> None:
+    expected = adapt(network(), batches(), refinement_loss, settings()).state_dict()
+    net = network()
+    with mode():
+        adapted = adapt(net, batches(), refinement_loss, settings())
+        image = next(batches())["image"]
+        assert adapted(image, image[:, :1]).isfinite().all()
+    for key, value in adapted.state_dict().items():
+        torch.testing.assert_close(value, expected[key])
+    assert not any(parameter.is_inference() for parameter in adapted.parameters())
+
+
+def test_a_network_made_in_inference_mode_can_be_adapted() -> None:
+    with torch.inference_mode():
+        net = network()
+        adapted = adapt(net, batches(), refinement_loss, settings(3))
+    assert not torch.equal(adapted.layers[0].weight, net.layers[0].weight)
+
+
+def test_bfloat16_reaches_about_the_same_loss() -> None:
+    told: list[float] = []
+    options = AdaptationSettings(60, lr=1e-2, precision="bfloat16")
+    adapted = adapt(
+        network(), batches(), refinement_loss, options, lambda _, loss: told.append(loss)
+    )
+    assert told[-1] < 0.4 * told[0]
+    assert all(parameter.dtype == torch.float32 for parameter in adapted.parameters())

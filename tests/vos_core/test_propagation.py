@@ -1,0 +1,398 @@
+"""From one annotated frame to a clip: baselines, fusion, mask propagation, the loop around them."""
+
+import copy
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vos_core.flow import DISFlow
+from vos_core.propagation import FirstMaskCopier, MaskPropagator, merge_logits, run_sequence
+from vos_core.propagation.baselines import split_objects
+from vos_core.propagation.mask_propagation import dilate_masks
+from vos_core.propagation.run import to_tensor
+from vos_core.types import Annotation, FloatArray, Image
+
+SIZE = (33, 47)
+
+
+class Echo(nn.Module):
+    """Answers with the guide mask: confident inside, confident outside."""
+
+    def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
+        return 20 * previous_mask - 10
+
+
+class RightShift(nn.Module):
+    """Answers with the guide moved one pixel to the right: not symmetric."""
+
+    def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
+        return 20 * F.pad(previous_mask, (1, 0))[..., :-1] - 10 + image[:, :1]
+
+
+class Blur(nn.Module):
+    """A mirror-symmetric network of image and guide."""
+
+    def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
+        x = torch.cat([image, previous_mask], dim=1).mean(dim=1, keepdim=True)
+        return 4 * F.avg_pool2d(x, 3, stride=1, padding=1) - 2
+
+
+class ConstantFlow:
+    """Says that everything came from ``(x, y)`` away; remembers what it was asked."""
+
+    def __init__(self, x: float, y: float) -> None:
+        self.shift = (x, y)
+        self.pairs: list[tuple[Image, Image]] = []
+
+    def __call__(self, source: Image, target: Image) -> FloatArray:
+        self.pairs.append((source, target))
+        return np.broadcast_to(np.float32(self.shift), (*source.shape[:2], 2)).copy()
+
+
+def labels(*boxes: tuple[int, int, int], size: tuple[int, int] = SIZE) -> Tensor:
+    """Label map of 6 x 8 boxes, each given as id, top, left."""
+    label_map = torch.zeros(size, dtype=torch.uint8)
+    for object_id, y, x in boxes:
+        label_map[y : y + 6, x : x + 8] = object_id
+    return label_map
+
+
+def frame(seed: int = 0) -> Tensor:
+    return torch.rand(3, *SIZE, generator=torch.Generator().manual_seed(seed))
+
+
+class TestMergeLogits:
+    def test_one_object_gives_the_sigmoid(self) -> None:
+        logits = 5 * torch.randn(1, *SIZE)
+        merged = merge_logits(logits)
+        torch.testing.assert_close(merged[1], logits[0].sigmoid())
+        torch.testing.assert_close(merged[0], (-logits[0]).sigmoid())
+
+    def test_many_objects_give_the_normalised_odds(self) -> None:
+        logits = 3 * torch.randn(4, *SIZE, dtype=torch.float64)
+        odds = logits.sigmoid() / (1 - logits.sigmoid())
+        total = 1 + odds.sum(dim=0)
+        merged = merge_logits(logits)
+        torch.testing.assert_close(merged[1:], odds / total)
+        torch.testing.assert_close(merged[0], 1 / total)
+        torch.testing.assert_close(merged.sum(dim=0), torch.ones_like(total))
+
+    def test_extreme_logits_stay_finite(self) -> None:
+        merged = merge_logits(torch.tensor([[[1e4, -1e4, 1e4]], [[-1e4, -1e4, 1e4]]]))
+        expected = torch.tensor([[[0.0, 1.0, 0.0]], [[1.0, 0.0, 0.5]], [[0.0, 0.0, 0.5]]])
+        torch.testing.assert_close(merged, expected)
+
+    def test_no_object_is_background(self) -> None:
+        assert torch.equal(merge_logits(torch.empty(0, *SIZE)), torch.ones(1, *SIZE))
+
+
+class TestSplitObjects:
+    def test_ids_ascend_and_void_is_no_object(self) -> None:
+        label_map = labels((200, 2, 2), (7, 12, 12), (255, 20, 20))
+        ids, masks = split_objects(label_map)
+        assert ids == [7, 200]
+        assert masks.dtype == torch.float32
+        for object_id, mask in zip(ids, masks, strict=True):
+            assert torch.equal(mask, (label_map == object_id).float())
+
+    def test_no_object(self) -> None:
+        ids, masks = split_objects(labels((255, 2, 2)))
+        assert ids == []
+        assert masks.shape == (0, *SIZE)
+
+
+class TestFirstMaskCopier:
+    def test_copies_and_adds(self) -> None:
+        copier = FirstMaskCopier()
+        copier.start(frame(), labels((9, 2, 2), (4, 12, 12)))
+        copier.add_objects(labels((6, 5, 6)))  # over a corner of object 9
+        assert copier.object_ids == [4, 9, 6]
+        probabilities = copier.step(frame(1))
+        torch.testing.assert_close(probabilities.sum(dim=0), torch.ones(SIZE))
+        channels = probabilities.argmax(dim=0)
+        assert (channels[labels((1, 5, 6)) > 0] == 3).all()
+        assert channels[2, 2] == 2
+        assert channels[12, 12] == 1
+        assert (channels == 0).sum() == SIZE[0] * SIZE[1] - 3 * 48 + 3 * 4
+
+    def test_start_forgets(self) -> None:
+        copier = FirstMaskCopier()
+        copier.start(frame(), labels((9, 2, 2)))
+        copier.start(frame(), labels((3, 12, 12)))
+        assert copier.object_ids == [3]
+        assert copier.step(frame()).shape == (2, *SIZE)
+
+
+class TestMaskPropagator:
+    def make(self, network: nn.Module | None = None, **options: object) -> MaskPropagator:
+        return MaskPropagator(network or Echo(), precision="float32", **options)
+
+    def test_the_mask_moves_by_the_flow_exactly(self) -> None:
+        flow = ConstantFlow(-3, 2)  # it came from 3 px left and 2 px below
+        propagator = self.make(flow=flow)
+        propagator.start(frame(0), labels((5, 12, 12), (9, 20, 30)))
+        for steps in (1, 2, 3):
+            channels = propagator.step(frame(steps)).argmax(dim=0)
+            expected = labels(
+                (1, 12 - 2 * steps, 12 + 3 * steps), (2, 20 - 2 * steps, 30 + 3 * steps)
+            )
+            assert torch.equal(channels.to(torch.uint8), expected)
+
+    def test_the_flow_goes_from_each_frame_to_the_one_before(self) -> None:
+        flow = ConstantFlow(0, 0)
+        propagator = self.make(flow=flow)
+        propagator.start(frame(0), labels((5, 12, 12)))
+        propagator.step(frame(1))
+        propagator.step(frame(2))
+        images = [(frame(t) * 255).round().byte().permute(1, 2, 0).numpy() for t in range(3)]
+        for t, (source, target) in enumerate(flow.pairs, start=1):
+            np.testing.assert_array_equal(source, images[t])
+            np.testing.assert_array_equal(target, images[t - 1])
+
+    def test_without_flow_the_mask_stays(self) -> None:
+        propagator = self.make()
+        start = labels((5, 12, 12), (3, 2, 2))
+        propagator.start(frame(0), start)
+        assert propagator.object_ids == [3, 5]
+        for t in range(3):
+            probabilities = propagator.step(frame(t))
+            ids = torch.tensor([0, 3, 5], dtype=torch.uint8)
+            assert torch.equal(ids[probabilities.argmax(dim=0)], start)
+            torch.testing.assert_close(probabilities.sum(dim=0), torch.ones(SIZE))
+
+    def test_probabilities_are_fed_back_not_decisions(self) -> None:
+        propagator = self.make(Blur())
+        propagator.start(frame(0), labels((1, 12, 12)))
+        first = propagator.step(frame(1))
+        second = propagator.step(frame(2))
+        expected = merge_logits(Blur()(frame(2)[None], first[None, 1:])[0])
+        torch.testing.assert_close(second, expected)
+
+    def test_dilation_grows_the_guide(self) -> None:
+        propagator = self.make(dilation=2)
+        label_map = torch.zeros(SIZE, dtype=torch.uint8)
+        label_map[16, 20] = 1
+        propagator.start(frame(), label_map)
+        assert (propagator.step(frame())[1] > 0.5).sum() == 13
+
+    def test_flip_averaging_changes_nothing_for_a_symmetric_network(self) -> None:
+        plain, averaged = self.make(Blur()), self.make(Blur(), flip_average=True)
+        for propagator in (plain, averaged):
+            propagator.start(frame(0), labels((1, 12, 12), (2, 3, 30)))
+        for t in (1, 2):
+            torch.testing.assert_close(plain.step(frame(t)), averaged.step(frame(t)))
+
+    def test_flip_averaging_averages_both_views(self) -> None:
+        propagator = self.make(RightShift(), flip_average=True)
+        start = labels((1, 12, 12))
+        propagator.start(frame(0), start)
+        guide = (start > 0).float()[None, None]
+        image = frame(1)[None]
+        right = RightShift()(image, guide)
+        left = 20 * F.pad(guide, (0, 1))[..., 1:] - 10 + image[:, :1]
+        expected = merge_logits((right + left)[0] / 2)
+        torch.testing.assert_close(propagator.step(frame(1)), expected)
+
+    def test_late_objects_own_their_pixels(self) -> None:
+        propagator = self.make()
+        propagator.start(frame(0), labels((8, 10, 10)))
+        propagator.step(frame(1))
+        propagator.add_objects(labels((2, 12, 14)))
+        assert propagator.object_ids == [8, 2]
+        probabilities = propagator.step(frame(2))
+        late = labels((1, 12, 14)) > 0
+        early = (labels((1, 10, 10)) > 0) & ~late
+        torch.testing.assert_close(probabilities[2], late.float(), atol=1e-3, rtol=0)
+        torch.testing.assert_close(probabilities[1], early.float(), atol=1e-3, rtol=0)
+
+    def test_a_clip_without_objects_is_background(self) -> None:
+        propagator = self.make(flow=ConstantFlow(0, 0))
+        propagator.start(frame(0), labels())
+        assert torch.equal(propagator.step(frame(1)), torch.ones(1, *SIZE))
+        propagator.add_objects(labels((3, 5, 5)))
+        assert propagator.step(frame(2)).shape == (2, *SIZE)
+
+    def test_an_object_that_vanishes_stays_away_quietly(self) -> None:
+        propagator = self.make(flow=ConstantFlow(-60, 0))
+        propagator.start(frame(0), labels((1, 10, 10), (2, 20, 20)))
+        for t in (1, 2):
+            probabilities = propagator.step(frame(t))
+            assert probabilities.isfinite().all()
+            assert (probabilities.argmax(dim=0) == 0).all()
+
+    def test_start_forgets_the_last_clip(self) -> None:
+        flow = ConstantFlow(0, 0)
+        propagator = self.make(flow=flow)
+        propagator.start(frame(0), labels((1, 10, 10)))
+        propagator.step(frame(1))
+        propagator.start(torch.zeros(3, *SIZE), labels((4, 2, 2)))
+        assert propagator.object_ids == [4]
+        channels = propagator.step(frame(2)).argmax(dim=0)
+        assert torch.equal(channels > 0, labels((4, 2, 2)) > 0)
+        assert (flow.pairs[-1][1] == 0).all()
+
+    def test_weights_stay_as_they_are_and_no_graph_is_kept(self) -> None:
+        network = nn.Conv2d(4, 1, 3, padding=1)
+        before = copy.deepcopy(network.state_dict())
+
+        class Wrap(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.inner = network
+
+            def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
+                assert not self.training
+                return self.inner(torch.cat([image, previous_mask], dim=1))
+
+        propagator = self.make(Wrap())
+        propagator.start(frame(0), labels((1, 10, 10)))
+        assert not propagator.step(frame(1)).requires_grad
+        for key, value in network.state_dict().items():
+            assert torch.equal(value, before[key])
+
+
+class TestDilateMasks:
+    @pytest.mark.parametrize(("radius", "area"), [(0, 1), (1, 5), (2, 13), (5, 81)])
+    def test_a_true_disc(self, radius: int, area: int) -> None:
+        masks = torch.zeros(2, 21, 25)
+        masks[0, 10, 12] = 0.7
+        grown = dilate_masks(masks, radius)
+        ys, xs = torch.nonzero(grown[0], as_tuple=True)
+        assert len(ys) == area
+        assert ((ys - 10) ** 2 + (xs - 12) ** 2).max() <= radius**2
+        torch.testing.assert_close(grown[0][ys, xs], torch.full((area,), 0.7))
+        assert (grown[1] == 0).all()
+
+    def test_corners_do_not_wrap(self) -> None:
+        masks = torch.zeros(1, 9, 9)
+        masks[0, 0, 8] = 1
+        assert dilate_masks(masks, 3).sum() == 11  # the quarter disc
+
+
+def clip(count: int, size: tuple[int, int] = SIZE) -> list[Image]:
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 255, (*size, 3), dtype=np.uint8) for _ in range(count)]
+
+
+def annotate(index: int, label_map: Tensor, ids: tuple[int, ...] | None = None) -> Annotation:
+    ids = ids or tuple(split_objects(label_map)[0])
+    return Annotation(index, label_map.numpy(), ids)
+
+
+class TestRunSequence:
+    def test_frames_are_read_one_at_a_time(self) -> None:
+        read = []
+
+        def frames() -> Iterator[Image]:
+            for t, image in enumerate(clip(4)):
+                read.append(t)
+                yield image
+
+        answers = run_sequence(FirstMaskCopier(), frames(), [annotate(0, labels((1, 2, 2)))])
+        assert read == []
+        for t in range(4):
+            next(answers)
+            assert read == list(range(t + 1))
+        assert next(answers, None) is None
+
+    def test_ids_come_back_as_given_whatever_their_order(self) -> None:
+        start = labels((200, 2, 2), (3, 12, 12), (254, 20, 30))
+        answers = list(run_sequence(FirstMaskCopier(), clip(3), [annotate(0, start)]))
+        for answer in answers:
+            assert answer.dtype == np.uint8
+            np.testing.assert_array_equal(answer, start.numpy())
+
+    def test_frames_before_the_first_annotation_are_empty(self) -> None:
+        start = labels((1, 2, 2))
+        answers = list(run_sequence(FirstMaskCopier(), clip(4), [annotate(2, start)]))
+        assert [bool(answer.any()) for answer in answers] == [False, False, True, True]
+        np.testing.assert_array_equal(answers[2], start.numpy())
+
+    def test_late_objects_join(self) -> None:
+        first, late = labels((7, 2, 2)), labels((2, 12, 12))
+        annotations = [annotate(0, first), annotate(2, late)]
+        answers = list(run_sequence(FirstMaskCopier(), clip(4), annotations))
+        np.testing.assert_array_equal(answers[1], first.numpy())
+        for answer in answers[2:]:
+            np.testing.assert_array_equal(answer, (first + late).numpy())
+
+    def test_a_late_annotation_adds_only_what_it_introduces(self) -> None:
+        first = labels((7, 2, 2))
+        late = labels((7, 20, 30), (2, 12, 12))  # shows object 7 elsewhere, as truth would
+        copier = FirstMaskCopier()
+        annotations = [annotate(0, first), annotate(2, late, (2,))]
+        answers = list(run_sequence(copier, clip(4), annotations))
+        assert copier.object_ids == [7, 2]
+        np.testing.assert_array_equal(answers[3], labels((7, 2, 2), (2, 12, 12)).numpy())
+
+    def test_two_annotations_of_one_frame(self) -> None:
+        annotations = [annotate(0, labels((1, 2, 2))), annotate(0, labels((2, 12, 12)))]
+        answers = list(run_sequence(FirstMaskCopier(), clip(2), annotations))
+        for answer in answers:
+            np.testing.assert_array_equal(answer, labels((1, 2, 2), (2, 12, 12)).numpy())
+
+    def test_the_annotation_answers_at_its_frame_without_void(self) -> None:
+        start = labels((1, 2, 2), (255, 20, 20))
+        answer = next(run_sequence(FirstMaskCopier(), clip(1), [annotate(0, start)]))
+        np.testing.assert_array_equal(answer, labels((1, 2, 2)).numpy())
+
+    @pytest.mark.parametrize("size", [None, (24, 40), (65, 90)])
+    def test_answers_have_the_native_size(self, size: tuple[int, int] | None) -> None:
+        seen: list[torch.Size] = []
+
+        class Spy(FirstMaskCopier):
+            def step(self, frame: Tensor) -> Tensor:
+                seen.append(frame.shape)
+                return super().step(frame)
+
+        start = labels((5, 10, 10), size=(33, 47))
+        answers = list(run_sequence(Spy(), clip(2), [annotate(0, start)], size))
+        assert seen == [(3, *(size or SIZE))]
+        np.testing.assert_array_equal(answers[0], start.numpy())
+        assert answers[1].shape == SIZE
+        truth = start.numpy() == 5
+        overlap = ((answers[1] == 5) & truth).sum() / ((answers[1] == 5) | truth).sum()
+        assert overlap > (0.99 if size is None else 0.7)
+
+    def test_refinement_sees_the_frame_and_is_not_fed_back(self) -> None:
+        frames, calls = clip(3), []
+
+        def erase(image: Image, probabilities: FloatArray) -> FloatArray:
+            calls.append((image, probabilities.shape))
+            return np.stack([np.ones(SIZE), np.zeros(SIZE)]).astype(np.float32)
+
+        propagator = MaskPropagator(Echo(), precision="float32")
+        start = [annotate(0, labels((1, 2, 2)))]
+        answers = list(run_sequence(propagator, frames, start, refine=erase))
+        assert [bool(answer.any()) for answer in answers] == [True, False, False]
+        assert [shape for _, shape in calls] == [(2, *SIZE)] * 2
+        np.testing.assert_array_equal(calls[0][0], frames[1])
+        assert propagator.step(frame())[1].max() > 0.9
+
+    def test_a_real_flow_follows_a_moving_square(self) -> None:
+        rng = np.random.default_rng(0)
+        background = rng.integers(0, 60, (64, 96, 3), dtype=np.uint8)
+        square = rng.integers(150, 255, (20, 20, 3), dtype=np.uint8)
+        frames, truth = [], []
+        for t in range(6):
+            image, label_map = background.copy(), np.zeros((64, 96), dtype=np.uint8)
+            image[20:40, 10 + 3 * t : 30 + 3 * t] = square
+            label_map[20:40, 10 + 3 * t : 30 + 3 * t] = 1
+            frames.append(image)
+            truth.append(label_map)
+        propagator = MaskPropagator(Echo(), flow=DISFlow(), precision="float32")
+        start = [Annotation(0, truth[0], (1,))]
+        *_, last = run_sequence(propagator, frames, start)
+        overlap = ((last == 1) & (truth[5] == 1)).sum() / ((last == 1) | (truth[5] == 1)).sum()
+        still = ((truth[0] == 1) & (truth[5] == 1)).sum() / ((truth[0] | truth[5]) == 1).sum()
+        assert overlap > 0.6 > 0.2 > still
+
+    def test_to_tensor(self) -> None:
+        image = clip(1)[0]
+        tensor = to_tensor(image[:, ::-1])
+        assert tensor.shape == (3, *SIZE)
+        assert tensor[1, 4, 0].item() == pytest.approx(image[4, -1, 1] / 255)
