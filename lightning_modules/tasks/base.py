@@ -1,10 +1,12 @@
 """What all methods share: training on refinement samples, adapting to a clip, propagating."""
 
+import math
 import pickle
 import time
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -53,7 +55,8 @@ class BaseVOSTask(L.LightningModule, ABC):
     checkpoint reloads by itself.
 
     Args:
-        adaptation: How a copy of the network is fitted to each clip.
+        adaptation: How copies of the network are fitted to a clip; its objects share the
+            iterations.
         adapt_batch_size: Samples per step of the adaptation.
         baselines: Also run the network unadapted and the copied first mask, for comparison.
         crf: Sharpen the answers with a dense CRF (needs the extra ``crf``).
@@ -158,11 +161,15 @@ class BaseVOSTask(L.LightningModule, ABC):
     def _adapt_to(self, job: ClipJob) -> dict[int, nn.Module]:
         """Fit a copy of the network to each object of a clip, the others being background to it.
 
+        The objects share the iterations, so a clip costs the same however many it shows.
         The same whatever ran before and on which rank.
         """
         clip = job.clip
         sampler = self.make_sampler(annotated_frames(clip, job.size))
         ids = [i for annotation in clip.annotations for i in annotation.object_ids]
+        share = replace(
+            self.adaptation, iterations=math.ceil(self.adaptation.iterations / len(ids))
+        )
         networks = {}
         for done, object_id in enumerate(ids):
             seed = [torch.initial_seed() % 2**32, zlib.crc32(clip.name.encode()), object_id]
@@ -173,19 +180,17 @@ class BaseVOSTask(L.LightningModule, ABC):
                 self.device,
             )
             label = f"{clip.name}: adapting to object {object_id} ({done + 1} of {len(ids)})"
-            on_step = self._watch(label, f"adapt/{clip.name}_{object_id}")
+            on_step = self._watch(label, f"adapt/{clip.name}_{object_id}", share.iterations)
             with torch.random.fork_rng(), torch.inference_mode(False):
                 torch.manual_seed(seed[1])  # dropout
-                networks[object_id] = adapt(
-                    self.network, batches, refinement_loss, self.adaptation, on_step
-                )
+                networks[object_id] = adapt(self.network, batches, refinement_loss, share, on_step)
         return networks
 
-    def _watch(self, label: str, metric: str) -> Callable[[int, float], None]:
+    def _watch(self, label: str, metric: str, total: int) -> Callable[[int, float], None]:
         """Return what tells the progress bar and the loggers about an adaptation."""
 
         def on_step(step: int, loss: float) -> None:
-            report_progress(self.trainer, label, step + 1, self.adaptation.iterations)
+            report_progress(self.trainer, label, step + 1, total)
             if step % 10 == 0:
                 for logger in self.loggers:
                     logger.log_metrics({metric: loss}, step)

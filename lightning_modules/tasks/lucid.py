@@ -32,7 +32,7 @@ class LucidTask(BaseVOSTask):
         width: Channels of the decoder.
         lr: Peak learning rate of the offline (per-dataset) stage.
         weight_decay: Of both stages.
-        adapt_iterations: Steps of the per-sequence stage; 0 switches it off.
+        adapt_iterations: Steps per sequence, shared by its objects; 0 switches them off.
         adapt_lr: Its peak learning rate.
         adapt_batch_size: Its samples per step.
         flow: Move the last mask along the optical flow.

@@ -29,7 +29,8 @@ class MaskTrackTask(BaseVOSTask):
         lr: Initial learning rate of the offline stage (section 4: 1e-3, "poly").
         momentum: Of its SGD (section 4).
         weight_decay: Of both stages (section 4).
-        adapt_iterations: Fine-tuning steps per video (section 4: 200); 0 switches it off.
+        adapt_iterations: Fine-tuning steps per video (section 4: 200), shared by its objects; 0
+            switches them off.
         adapt_lr: Peak learning rate of the fine-tuning.
         adapt_batch_size: Its samples per step.
         dilation: Radius in pixels by which the last mask is grown (section 3.1).

@@ -140,3 +140,40 @@ def test_batch_keeps_image_and_target_together() -> None:
         single = draw(rng)
         for key in ("image", "previous_mask", "target"):
             assert torch.equal(batch[key][i], single[key])
+
+
+@both
+@pytest.mark.parametrize("object_id", [1, 2])
+def test_only_asks_for_one_object(kind: str, object_id: int) -> None:
+    draw, rng = sampler(kind).only(object_id), np.random.default_rng(2)
+    seen = 0
+    for _ in range(20):
+        sample = draw(rng)
+        target = sample["target"] == 1
+        # rims are mixed with their surroundings
+        inner = -torch.nn.functional.max_pool2d(-target.float()[None], 5, 1, 2)[0] > 0
+        if not inner.any():
+            continue
+        # red and green stay the brightest channel in any light
+        colour = sample["image"][:, inner].mean(dim=1)
+        assert int(colour.argmax()) == object_id - 1
+        seen += 1
+    assert seen > 5
+
+
+def test_only_uses_the_frames_that_show_the_object() -> None:
+    late = fake_label_map(4, objects=(1, 2, 3), size=SIZE)
+    frames = [(fake_frame(0), fake_label_map(0)), (fake_frame(4, (1, 2, 3)), late)]
+    still = StillSampler(frames, ROUGH)
+    assert len(still.only(3).frames) == 1
+    assert len(still.only(1).frames) == 2
+    lucid = LucidSampler(
+        [LucidScene.from_frame(*pair) for pair in frames], LucidDreamer(LucidRanges()), ROUGH
+    )
+    assert len(lucid.only(3).scenes) == 1
+
+
+@both
+def test_only_refuses_an_object_that_no_frame_shows(kind: str) -> None:
+    with pytest.raises(MaskError, match="object 7"):
+        sampler(kind).only(7)

@@ -197,7 +197,7 @@ def test_bad_input_is_named() -> None:
 
 def test_protocol_by_name() -> None:
     assert protocol("davis2016") is DAVIS2016
-    with pytest.raises(ConfigError, match="'davis17'.*Did you mean 'davis2017'"):
+    with pytest.raises(ConfigError, match=r"'davis17'.*Did you mean 'davis2017'\?"):
         protocol("davis17")
 
 

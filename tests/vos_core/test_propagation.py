@@ -255,6 +255,43 @@ class TestMaskPropagator:
             assert torch.equal(value, before[key])
 
 
+class Constant(nn.Module):
+    """Answers with the same logit everywhere."""
+
+    def __init__(self, logit: float) -> None:
+        super().__init__()
+        self.logit = logit
+
+    def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
+        return torch.full_like(previous_mask, self.logit)
+
+
+class TestNetworkPerObject:
+    def test_each_object_is_answered_by_its_own_network(self) -> None:
+        networks = {7: Constant(1.0), 3: Constant(-2.0), 9: Constant(0.5)}
+        propagator = MaskPropagator(networks, flip_average=True)
+        propagator.start(frame(), labels((3, 2, 2), (7, 20, 20)))
+        propagator.add_objects(labels((9, 10, 30)))
+        odds = torch.tensor([0.0, -2.0, 1.0, 0.5])
+        expected = odds.softmax(dim=0)[:, None, None].expand(-1, *SIZE)
+        assert propagator.object_ids == [3, 7, 9]
+        torch.testing.assert_close(propagator.step(frame(1)), expected)
+
+    def test_coherence_drops_what_is_far_from_the_guide(self) -> None:
+        class TwoBlobs(nn.Module):
+            def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
+                logits = torch.full_like(previous_mask, -10)
+                logits[..., 2:8, 2:10] = 10
+                logits[..., 25:30, 35:42] = 10
+                return logits
+
+        start = labels((1, 2, 2))
+        for coherence, kept in ((None, 6 * 8 + 5 * 7), (4, 6 * 8)):
+            propagator = MaskPropagator(TwoBlobs(), coherence=coherence)
+            propagator.start(frame(), start)
+            assert int((propagator.step(frame(1))[1] > 0.5).sum()) == kept
+
+
 class TestDilateMasks:
     @pytest.mark.parametrize(("radius", "area"), [(0, 1), (1, 5), (2, 13), (5, 81)])
     def test_a_true_disc(self, radius: int, area: int) -> None:
