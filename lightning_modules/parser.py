@@ -49,6 +49,8 @@ def explain(message: str, known: Iterable[str] = ()) -> str:
     if match := _UNKNOWN_CLASS.search(message):
         classes = [c.__name__ for base in (BaseVOSTask, BaseVOSDataModule) for c in _family(base)]
         return f"There is no class {match[1]!r}.{nearest(match[1], classes)}"
+    if re.search(r"arguments are required:.*\bmodel\b", message):
+        return "There is no experiment to run; give one, e.g. --config lucid.yaml."
     return " ".join(message.split())
 
 
