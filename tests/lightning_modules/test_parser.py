@@ -38,7 +38,7 @@ def test_unknown_config_names_the_nearest() -> None:
         (["test", "--config", "lucid.yaml", "--data.dataset", "davis2018"], "davis2017"),
         (["test", "--config", "lucid.yaml", "--model", "LucidTsk"], "Did you mean 'LucidTask'?"),
         (["test", "--config", "lucid.yaml", "--ckpt_path", "no.ckpt"], "no checkpoint no.ckpt"),
-        (["test", "--seed_everything=1"], "give one, e.g. --config lucid.yaml"),
+        (["test"], "give one, e.g. --config lucid.yaml"),
         (["tset"], "Did you mean 'test'?"),
     ],
 )
