@@ -56,7 +56,7 @@ def main() -> None:
         cost = measure("fit", "--config", "lucid.yaml", runs, *rest)
     else:
         root = Path(arguments.root).resolve()
-        data = ["--data.dataset", "davis2016", "--data.root", str(root), "--data.split", "null"]
+        data = ["--data.dataset", "davis2016", "--data.root", str(root)]
         cost = measure("test", "--config", "lucid.yaml", *data, runs, *rest)
     show(max((out / "lucid").iterdir(), key=lambda path: path.stat().st_mtime), cost)
 

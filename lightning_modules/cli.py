@@ -30,6 +30,7 @@ from lightning_modules.callbacks import RecordRun, SuiteProgressBar
 from lightning_modules.datamodules import BaseVOSDataModule
 from lightning_modules.parser import SuiteParser, find_config
 from lightning_modules.tasks import BaseVOSTask
+from vos_core.errors import VOSError
 
 _TRAINER_DEFAULTS = {
     # adaptation needs gradients inside test and predict
@@ -171,8 +172,19 @@ def run(command: str, args: Sequence[str]) -> None:
     args, experiment = find_config(args)
     try:
         SuiteCLI([command, *args], experiment)
+    except ValueError as error:
+        if mistake := _user_mistake(error):
+            raise mistake from None
+        raise
     finally:
         wandb.finish()
+
+
+def _user_mistake(error: BaseException | None) -> VOSError | None:
+    """Find what a constructor refused; jsonargparse wraps it in errors of its own."""
+    while error is not None and not isinstance(error, VOSError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 fit, validate, test, predict = (
@@ -194,7 +206,6 @@ def segment(args: Sequence[str]) -> None:
         f"--config={options.config}",
         "--data.dataset=folder",
         f"--data.root={options.video}",
-        "--data.split=null",
         f"--data.mask={options.mask}",
         "--trainer.logger=false",
         f"--trainer.default_root_dir={options.out}",

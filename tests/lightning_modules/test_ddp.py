@@ -13,7 +13,7 @@ def test_two_ranks_give_the_same_masks(davis_root: Path, tmp_path: Path) -> None
     for devices in ("1", "2"):
         command = [
             *(sys.executable, str(ROOT / "cli.py"), "test", "--config=lucid.yaml"),
-            *("--data.dataset=davis2017", f"--data.root={davis_root}", "--data.split=null"),
+            *("--data.dataset=davis2017", f"--data.root={davis_root}"),
             *("--data.size=[48,64]", "--model.encoder=resnet10t", "--model.width=8"),
             *("--model.adapt_iterations=2", "--model.precision=float32"),
             *("--trainer.accelerator=cpu", f"--trainer.devices={devices}"),

@@ -38,6 +38,8 @@ def test_unknown_config_names_the_nearest() -> None:
         (["test", "--config", "lucid.yaml", "--data.dataset", "davis2018"], "davis2017"),
         (["test", "--config", "lucid.yaml", "--model", "LucidTsk"], "Did you mean 'LucidTask'?"),
         (["test", "--config", "lucid.yaml", "--ckpt_path", "no.ckpt"], "no checkpoint no.ckpt"),
+        (["test", "--config", "lucid.yaml", "--data.size", "[9,9]"], "at least 32x32 pixels"),
+        (["test", "--config", "lucid.yaml", "--model.encoder", "resnet19"], "no model 'resnet19'"),
         (["test"], "give one, e.g. --config lucid.yaml"),
         (["tset"], "Did you mean 'test'?"),
     ],

@@ -29,7 +29,7 @@ def run(command: str, *options: str, config: str = "lucid.yaml") -> None:
 
 
 def on(root: Path, dataset: str = "davis2017") -> list[str]:
-    return [f"--data.dataset={dataset}", f"--data.root={root}", "--data.split=null"]
+    return [f"--data.dataset={dataset}", f"--data.root={root}"]
 
 
 def small(size: str = "[48,64]") -> list[str]:
