@@ -13,7 +13,11 @@ COMMANDS = {
     "segment": ("lightning_modules.cli", "segment", "segment your own video from its first mask"),
     "evaluate": ("datasets_vos.commands.evaluate", "main", "score stored masks"),
     "dream": ("datasets_vos.commands.dream", "main", "look at lucid dreams of a frame"),
-    "data": ("datasets_vos.commands.data", "main", "dataset tools: data toy"),
+    "data": (
+        "datasets_vos.commands.data",
+        "main",
+        "dataset tools: verify, preview, export, ...",
+    ),
 }
 
 USAGE = """usage: python cli.py COMMAND [options]

@@ -17,6 +17,11 @@ from augment.lucid import LucidDreamer, LucidScene
 from vos_core.errors import MaskError
 from vos_core.types import VOID, BinaryMask, Image, LabelMap, RefinementSample
 
+AnnotatedFrame = tuple[Image, LabelMap]
+
+# Ours: where objects are seen in a third of the frames, chance never leaves out so many in a row.
+_MAX_EMPTY = 100
+
 
 class RefinementSampler(Protocol):
     """Draws training samples; everything random comes from the generator."""
@@ -77,19 +82,20 @@ class StillSampler:
     """Samples from the annotated frames themselves (MaskTrack, CVPR 2017, section 3.2).
 
     Args:
-        frames: Pairs of a (H, W, 3) frame and its (H, W) label map.
+        frames: Pairs of a (H, W, 3) frame and its (H, W) label map; one is taken for each sample,
+            so that a sequence may read its frames when they are asked for.
         deformation: Makes the true mask rough.
         angle: Largest rotation of frame and mask, degrees.
         scale: Largest relative zoom of frame and mask.
         only: The object to ask for; a random one each time if None.
 
     Raises:
-        MaskError: If there is no frame, or a label map holds no object.
+        MaskError: If there is no frame.
     """
 
     def __init__(
         self,
-        frames: Sequence[tuple[Image, LabelMap]],
+        frames: Sequence[AnnotatedFrame],
         deformation: MaskDeformation,
         angle: float = 20.0,
         scale: float = 0.1,
@@ -98,20 +104,17 @@ class StillSampler:
         _require_frames(frames, only)
         self._only = only
         self.frames = frames
-        self._ids = [np.setdiff1d(label_map, [0, VOID]) for _, label_map in frames]
-        for index, ids in enumerate(self._ids):
-            if not len(ids):
-                msg = f"The mask of annotated frame {index} holds no object to learn from."
-                raise MaskError(msg)
         self.deformation = deformation
         self.angle = angle
         self.scale = scale
 
     def __call__(self, rng: np.random.Generator) -> RefinementSample:
-        """Flip, rotate and zoom a random frame and deform the mask of a random object."""
-        index = int(rng.integers(len(self.frames)))
-        image, label_map = self.frames[index]
-        object_id = rng.choice(self._ids[index]) if self._only is None else self._only
+        """Flip, rotate and zoom a random frame and deform the mask of a random object.
+
+        Raises:
+            MaskError: If many frames in a row hold no object.
+        """
+        image, label_map, object_id = self._draw(rng)
         height, width = label_map.shape
         matrix = affine_matrix(
             centre=((width - 1) / 2, (height - 1) / 2),
@@ -125,6 +128,20 @@ class StillSampler:
         mask = labels == object_id
         rough = deform_mask(mask, self.deformation, rng)
         return _to_sample(warp(image, positions), rough, mask, void=labels == VOID)
+
+    def _draw(self, rng: np.random.Generator) -> tuple[Image, LabelMap, int]:
+        """Draw a frame that holds an object, and one of its objects."""
+        for _ in range(_MAX_EMPTY):
+            image, label_map = self.frames[int(rng.integers(len(self.frames)))]
+            if self._only is not None:
+                return image, label_map, self._only
+            ids = np.setdiff1d(label_map, [0, VOID])
+            if len(ids):
+                return image, label_map, int(rng.choice(ids))
+        raise MaskError(
+            f"{_MAX_EMPTY} annotated frames in a row hold no object to learn from; look at the "
+            "masks, or choose a larger size."
+        )
 
     def only(self, object_id: int) -> "StillSampler":
         """Return a sampler that asks for this object alone, in the frames that show it."""

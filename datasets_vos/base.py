@@ -1,18 +1,29 @@
 """What every dataset offers: a sequence of named clips that can be checked before use."""
 
 import difflib
+import os
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Protocol, overload
 
 import numpy as np
 
+from datasets_vos.images import natural_key
 from vos_core.errors import DatasetError
 from vos_core.types import VOID, Annotation, Clip, LabelMap
 
 
 class DiskClip(Clip, Protocol):
     """A clip that lies on disk."""
+
+    @property
+    def required_names(self) -> Sequence[str]:
+        """Names of the frames that a submission to the benchmark must hold, in order."""
+
+    @property
+    def truth_frames(self) -> Sequence[int]:
+        """Indices of the frames that have ground truth, ascending; no mask is read."""
 
     def check(self) -> None:
         """Verify the files without decoding frames; raise a ``VOSError`` naming what is wrong."""
@@ -71,6 +82,44 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         return f"; the nearest is {near[0]!r}"
     shown = ", ".join(options[:8]) + (", ..." if len(options) > 8 else "")
     return f"; there are: {shown or 'none'}"
+
+
+def list_folders(folder: Path) -> list[str]:
+    """List the names of the folders in one that exists, in numeric-aware order.
+
+    Hidden ones are passed over; what is inside is not looked at.
+
+    Raises:
+        DatasetError: If a name is not UTF-8, because results and tables are stored under it.
+    """
+    with os.scandir(folder) as entries:
+        names = [e.name for e in entries if not e.name.startswith(".") and e.is_dir()]
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError as err:
+            raise DatasetError(
+                f"{folder}: the folder name {os.fsencode(name)!r} is not UTF-8; rename it."
+            ) from err
+    return sorted(names, key=natural_key)
+
+
+def choose_sequences(known: Iterable[str], chosen: Iterable[str], where: Path) -> list[str]:
+    """Return the chosen names in their order, each once.
+
+    Args:
+        known: The names to choose from.
+        chosen: The wanted ones.
+        where: File or folder that holds the known names, for the message.
+
+    Raises:
+        DatasetError: If a chosen name is unknown; the message names the nearest.
+    """
+    options = dict.fromkeys(known)
+    for name in chosen:
+        if name not in options:
+            raise DatasetError(f"{where}: no sequence {name!r}{did_you_mean(name, options)}.")
+    return list(dict.fromkeys(chosen))
 
 
 def introduce(frame: int, label_map: LabelMap, ids: Iterable[int]) -> Annotation:

@@ -4,25 +4,30 @@ Layout under the root::
 
     JPEGImages/<resolution>/<sequence>/00000.jpg
     Annotations/<resolution>/<sequence>/00000.png
-    ImageSets/2017/<split>.txt    one sequence name a line (also ImageSets/2016)
+    Annotations_unsupervised/<resolution>/...    other objects (Caelles et al., arXiv:1905.00737)
+    ImageSets/2017/<split>.txt    one sequence name a line (also ImageSets/2016, ImageSets/2019)
     ImageSets/480p/<split>.txt    the 2016 archive: one "image mask" pair of paths a line
+
+The resolution is ``480p``, ``1080p`` (2016) or ``Full-Resolution`` (2017).
 """
 
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from datasets_vos.base import VOSDataset, did_you_mean
+from datasets_vos.base import VOSDataset, choose_sequences, list_folders
 from datasets_vos.clips import ImageClip
-from datasets_vos.images import list_images, natural_key
-from vos_core.errors import DatasetError
+from datasets_vos.mask_formats import BINARY, INDEXED
+from vos_core.errors import ConfigError, DatasetError
+from vos_core.types import Annotation
 
 
 class Davis(VOSDataset):
     """The DAVIS folder layout; in the year 2016 all objects are merged into object 1.
 
-    A test split annotated in its first frames only is read as it is: the other frames have no
-    ground truth.
+    The test splits of 2017 are annotated in their first frames only: the other frames have no
+    ground truth. Those of the unsupervised task are not annotated at all: their clips give frames,
+    but asking for ``annotations`` is a :class:`DatasetError`.
     """
 
     def __init__(
@@ -30,6 +35,7 @@ class Davis(VOSDataset):
         root: str | Path,
         *,
         year: Literal["2016", "2017"] = "2017",
+        task: Literal["semi-supervised", "unsupervised"] = "semi-supervised",
         split: str | None = None,
         resolution: str = "480p",
         sequences: Sequence[str] | None = None,
@@ -39,39 +45,38 @@ class Davis(VOSDataset):
         Args:
             root: The folder that holds ``JPEGImages`` and ``Annotations``.
             year: Which rules and lists apply.
+            task: Which of the masks of 2017 to read; the unsupervised task has its own, and test
+                splits of its own (2019).
             split: Name of a list under ``ImageSets``; None takes every sequence found.
             resolution: Sub-folder of ``JPEGImages`` and ``Annotations``.
             sequences: Restrict to these names, in this order.
 
         Raises:
-            DatasetError: If a folder, the split's list or a sequence is missing.
+            ConfigError: If 2016 is asked for its unsupervised masks; it has one set for both tasks.
+            DatasetError: If a folder, list or sequence is missing, or a name is not UTF-8.
         """
+        unsupervised = task == "unsupervised"
+        if unsupervised and year == "2016":
+            raise ConfigError("DAVIS 2016 has the same masks for both tasks; leave task unset.")
         self._root = Path(root)
         self._frames = self._root / "JPEGImages" / resolution
-        self._masks = self._root / "Annotations" / resolution
-        self._binary = year == "2016"
-        for folder in (self._frames, self._masks):
+        masks = "Annotations_unsupervised" if unsupervised else "Annotations"
+        self._masks = self._root / masks / resolution
+        self._format = BINARY if year == "2016" else INDEXED
+        self._withheld = unsupervised and split is not None and split.startswith("test")
+        for folder in (self._frames,) if self._withheld else (self._frames, self._masks):
             if not folder.is_dir():
                 raise DatasetError(
                     f"{folder}: no such folder; point root at the unpacked DAVIS folder "
                     f"({self._root} holds: {_listing(self._root)})."
                 )
-        found = [path.name for path in self._frames.iterdir() if path.is_dir()]
-        names = sorted(found, key=natural_key)
+        names, source = list_folders(self._frames), self._frames
         if split is not None:
-            path = self._split_list(year, split, resolution)
-            names = _read_split(path)
-            missing = [name for name in names if name not in set(found)]
-            if missing:
-                raise DatasetError(f"{path}: lists {', '.join(missing)}, not in {self._frames}.")
+            years = ("2019", "2017") if unsupervised else (year,)
+            source = self._split_list(years, split, resolution)
+            names = _read_split(source, set(names))
         if sequences is not None:
-            for name in sequences:
-                if name not in names:
-                    raise DatasetError(
-                        f"{self._frames}: no sequence {name!r}"
-                        f"{f' in split {split!r}' if split else ''}{did_you_mean(name, names)}."
-                    )
-            names = list(dict.fromkeys(sequences))
+            names = choose_sequences(names, sequences, source)
         if not names:
             raise DatasetError(f"{self._frames}: holds no sequence folder; unpack the data there.")
         self._names = tuple(names)
@@ -82,43 +87,63 @@ class Davis(VOSDataset):
         return self._names
 
     def _open(self, name: str) -> ImageClip:
-        frame_paths = list_images(self._frames / name)
-        index_of = {path.stem: i for i, path in enumerate(frame_paths)}
-        folder = self._masks / name
-        mask_paths = list_images(folder) if folder.is_dir() else []
-        stray = [path.name for path in mask_paths if path.stem not in index_of]
-        if stray:
-            raise DatasetError(
-                f"{folder}: {len(stray)} masks belong to no frame, first {stray[0]}; "
-                f"compare with {self._frames / name}."
-            )
-        masks = {index_of[path.stem]: path for path in mask_paths}
-        return ImageClip(name, frame_paths, masks, binary=self._binary)
+        opener = _UnannotatedClip if self._withheld else ImageClip
+        return opener(name, self._frames / name, self._masks / name, format=self._format)
 
-    def _split_list(self, year: str, split: str, resolution: str) -> Path:
+    def _split_list(self, years: Sequence[str], split: str, resolution: str) -> Path:
         lists = self._root / "ImageSets"
         # Only the archive of 2016 keeps its lists under the resolution.
-        folders = (year, resolution) if year == "2016" else (year,)
+        folders = (*years, resolution) if "2016" in years else years
         for folder in folders:
             path = lists / folder / f"{split}.txt"
             if path.is_file():
                 return path
+        if (lists / resolution / f"{split}.txt").is_file():
+            raise DatasetError(
+                f"{lists}: has {resolution}/{split}.txt, which is how DAVIS 2016 is packed, but no "
+                f"list of {years[-1]}; choose the year 2016, or point root at DAVIS 2017."
+            )
         present = sorted(str(path.relative_to(lists)) for path in lists.glob("*/*.txt"))
         raise DatasetError(
-            f"{lists}: no list {year}/{split}.txt; there are: {', '.join(present) or 'none'}. "
+            f"{lists}: no list {years[0]}/{split}.txt; there are: {', '.join(present) or 'none'}. "
             "Choose one of these splits, or none to use every sequence found."
         )
 
 
-def _read_split(path: Path) -> list[str]:
+class _UnannotatedClip(ImageClip):
+    """A clip whose masks the benchmark keeps to itself."""
+
+    @property
+    def annotations(self) -> tuple[Annotation, ...]:
+        raise DatasetError(
+            f"{self.where}: the masks of this split are withheld, so nothing can be given to a "
+            "method that needs them; choose another split."
+        )
+
+    def check(self) -> None:
+        self.check_frames()
+
+
+def _read_split(path: Path, found: set[str]) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as err:
+        raise DatasetError(
+            f"{path}: byte {err.start} is not UTF-8; restore the list from the archive."
+        ) from err
     names = []
-    for line in path.read_text().splitlines():
+    for line in lines:
         if line.strip():
             first = PurePosixPath(line.split()[0])
             # A pair list names the image of every frame, whose folder is the sequence.
             names.append(first.parent.name if len(first.parts) > 1 else first.name)
     if not names:
         raise DatasetError(f"{path}: the list is empty; restore it from the archive.")
+    missing = [name for name in dict.fromkeys(names) if name not in found]
+    if missing:
+        raise DatasetError(
+            f"{path}: lists {', '.join(missing)}, not in JPEGImages; unpack the dataset again."
+        )
     return list(dict.fromkeys(names))
 
 

@@ -19,7 +19,7 @@ class FolderClip(ImageClip):
             DatasetError: If the folder is missing or holds no image.
         """
         # "." and ".." have no name of their own.
-        super().__init__(frames_dir.resolve().name, list_images(frames_dir), {0: mask_path})
+        super().__init__(frames_dir.resolve().name, list_images(frames_dir), {0: (mask_path,)})
 
 
 def open_clip(video: Path, mask: Path) -> DiskClip:

@@ -27,7 +27,7 @@ from vos_core.palette import davis_palette
 from vos_core.types import VOID, LabelMap
 
 # Ours: no frame of a VOS benchmark holds more objects, and soft edges always reach beyond it.
-_MAX_GRAY_ID = 32
+MAX_GRAY_ID = 32
 _REPAIR = "save it without smoothing, as an 8-bit palette PNG with one index per object"
 
 
@@ -37,7 +37,8 @@ def read_mask(path: Path, *, binary: bool = False) -> LabelMap:
     Args:
         path: A PNG, or any image Pillow reads.
         binary: Merge all objects into object 1. Index 255 of a palette then counts as object, and
-            a gray mask that reaches beyond 32 is cut above 127 (graded saliency masks).
+            a gray mask that reaches beyond 32, or whose palette is gray, is cut above 127 (graded
+            saliency masks).
 
     Returns:
         (H, W) uint8; 0 background, 1..254 object ids, 255 void.
@@ -49,8 +50,7 @@ def read_mask(path: Path, *, binary: bool = False) -> LabelMap:
     """
     image = load_pillow(path)
     if image.mode == "P":
-        indices = np.array(image)
-        return (indices > 0).astype(np.uint8) if binary else indices
+        return _merged(image) if binary else np.array(image)
     if image.mode == "1":
         return np.array(image).astype(np.uint8)
     # Pillow narrows 16-bit colour to 8 bits without a word, so the file itself is asked.
@@ -62,6 +62,15 @@ def read_mask(path: Path, *, binary: bool = False) -> LabelMap:
     if image.mode in ("RGB", "RGBA"):
         return _from_colours(image, path, binary)
     raise MaskError(f"{path}: pixel mode {image.mode} cannot hold object ids; {_REPAIR}.")
+
+
+def encode_mask(label_map: LabelMap) -> bytes:
+    """Return a (H, W) uint8 label map as an 8-bit palette PNG with the DAVIS colours."""
+    image = PIL.Image.fromarray(label_map)
+    image.putpalette(davis_palette().tobytes())
+    encoded = io.BytesIO()
+    image.save(encoded, "PNG")
+    return encoded.getvalue()
 
 
 def write_mask(path: Path, label_map: LabelMap) -> None:
@@ -80,14 +89,11 @@ def write_mask(path: Path, label_map: LabelMap) -> None:
         raise MaskError(
             f"{path}: a label map must be (H, W) uint8, got {label_map.shape} {label_map.dtype}."
         )
-    image = PIL.Image.fromarray(label_map)
-    image.putpalette(davis_palette().tobytes())
-    encoded = io.BytesIO()
-    image.save(encoded, "PNG")
+    encoded = encode_mask(label_map)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(encoded.getvalue())
+        temporary.write_bytes(encoded)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -129,15 +135,28 @@ def require_size(size: tuple[int, int], expected: tuple[int, int], path: Path) -
         )
 
 
+def _merged(image: PIL.Image.Image) -> LabelMap:
+    """Merge the objects of a palette image; one that paints in grays is read by them, as mode L."""
+    indices = np.array(image)
+    colours = np.array(image.getpalette("RGB") or [], dtype=np.uint8).reshape(-1, 3)
+    used = np.unique(indices)
+    if used[-1] < len(colours):
+        grays = colours[used]
+        # A gray of DAVIS's own palette such as 7, (128, 128, 128), is an object either way.
+        if (grays == grays[:, :1]).all() and grays.max() > 127:
+            return np.asarray(colours[indices, 0] > 127, dtype=np.uint8)
+    return (indices > 0).astype(np.uint8)
+
+
 def _from_gray(gray: LabelMap, path: Path, binary: bool) -> LabelMap:
-    if gray.max() <= _MAX_GRAY_ID:
+    if gray.max() <= MAX_GRAY_ID:
         return (gray > 0).astype(np.uint8) if binary else gray
     if binary or ((gray == 0) | (gray == 255)).all():
         return (gray > 127).astype(np.uint8)
     values = np.unique(gray).tolist()
-    odd = [value for value in values if _MAX_GRAY_ID < value < 255]
+    odd = [value for value in values if MAX_GRAY_ID < value < 255]
     if odd:
-        reason = f"neither ids up to {_MAX_GRAY_ID} nor only 0 and 255: {_some(odd)}"
+        reason = f"neither ids up to {MAX_GRAY_ID} nor only 0 and 255: {_some(odd)}"
     else:
         reason = f"255 beside {_some(values[:-1])} may mean an object or void"
     raise MaskError(f"{path}: ambiguous gray values ({reason}); {_REPAIR}.")

@@ -3,17 +3,29 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
 
-from datasets_vos.base import introduce
+from datasets_vos.base import did_you_mean, introduce
 from datasets_vos.images import check_complete, image_size
 from datasets_vos.masks import object_ids, read_mask, require_objects, require_size
 from vos_core.errors import CorruptFileError, DatasetError
+from vos_core.resize import resize_image
 from vos_core.types import Annotation, Image, LabelMap
+
+_TIMED = ("mov", "matroska")  # names of FFmpeg's demuxers, which begin with these
+
+
+class _Packets(NamedTuple):
+    """What a file's packets tell without being decoded."""
+
+    shown: int  # frames
+    missing: int  # frames that the header announces but the file does not hold
+    times: list[int] | None  # of the shown frames, in order, where the container keeps them
 
 
 class VideoClip:
@@ -46,7 +58,17 @@ class VideoClip:
         Packets are counted without decoding. The count in the header is not used: it is often
         absent, and includes frames that an edit list hides.
         """
-        return tuple(f"{i:05d}" for i in range(self._packets[0]))
+        return tuple(f"{i:05d}" for i in range(self._packets.shown))
+
+    @property
+    def required_names(self) -> tuple[str, ...]:
+        """Every frame."""
+        return self.frame_names
+
+    @property
+    def truth_frames(self) -> tuple[int, ...]:
+        """The first frame alone."""
+        return (0,)
 
     @cached_property
     def annotations(self) -> tuple[Annotation, ...]:
@@ -59,8 +81,11 @@ class VideoClip:
         require_objects(label_map, self._mask_path)
         return (introduce(0, label_map, object_ids(label_map)),)
 
-    def frames(self) -> Iterator[Image]:
+    def frames(self, size: tuple[int, int] | None = None) -> Iterator[Image]:
         """Yield each frame, (H, W, 3) uint8 RGB, decoding the file once from start to end.
+
+        Args:
+            size: (height, width) to resize to; None is the native size.
 
         Raises:
             CorruptFileError: If decoding fails, a frame changes size, or there are not as many
@@ -73,7 +98,7 @@ class VideoClip:
                 image = _upright(frame)
                 if image.shape[:2] != self.size or count == expected:
                     break
-                yield image
+                yield resize_image(image, size)
                 count += 1
             else:
                 if count == expected:
@@ -81,6 +106,39 @@ class VideoClip:
         raise CorruptFileError(
             f"{self._path}: frame {count} of {expected} is damaged, superfluous or of another "
             "size; re-encode the video."
+        )
+
+    def frame(self, which: int | str, size: tuple[int, int] | None = None) -> Image:
+        """Read one frame, (H, W, 3) uint8 RGB, decoding from the key frame before it.
+
+        Only mp4, mov, mkv and webm allow that; other containers are decoded from their start.
+
+        Args:
+            which: Index or name of the frame.
+            size: (height, width) to resize to; None is the native size.
+
+        Raises:
+            IndexError: If there is no frame of that index.
+            DatasetError: If there is no frame of that name.
+            CorruptFileError: If decoding fails.
+        """
+        names = self.frame_names
+        if isinstance(which, str):
+            if which not in names:
+                msg = f"{self._path}: no frame {which!r}{did_you_mean(which, names)}."
+                raise DatasetError(msg)
+            which = names.index(which)
+        which = range(len(names))[which]
+        if self._packets.times is None:
+            return next(islice(self.frames(size), which, None))
+        time = self._packets.times[which]
+        with self._opened() as (container, stream):
+            container.seek(time, stream=stream)
+            for frame in container.decode(stream):
+                if frame.pts is not None and frame.pts >= time:
+                    return resize_image(_upright(frame), size)
+        raise CorruptFileError(
+            f"{self._path}: frame {names[which]} cannot be found; re-encode the video."
         )
 
     def ground_truth(self, index: int) -> LabelMap | None:
@@ -100,7 +158,7 @@ class VideoClip:
             MaskError: If the mask holds no object or differs from the frames in size.
             CorruptFileError: If a file is cut short or undecodable.
         """
-        count, missing = self._packets
+        count, missing = len(self.frame_names), self._packets.missing
         if count < 2:
             raise DatasetError(
                 f"{self._path}: has {count} frame, so there is nothing to propagate to; "
@@ -116,17 +174,22 @@ class VideoClip:
         require_objects(self._read_mask(), self._mask_path)
 
     @cached_property
-    def _packets(self) -> tuple[int, int]:
-        """Number of frames shown, and of frames that the header announces but the file lacks."""
-        shown = stored = 0
+    def _packets(self) -> _Packets:
+        """The file's packets, read without decoding them."""
+        shown, stored = [], 0
         with self._opened() as (container, stream):
             for packet in container.demux(stream):
                 if packet.size:  # the last packet is an empty flush
                     stored += 1
-                    shown += not packet.is_discard
+                    if not packet.is_discard:
+                        shown.append(packet.pts)
             # Other containers announce estimates, or count repeated frames that are not stored.
             exact = container.format.name.startswith("mov")
-            return shown, max(0, stream.frames - stored) if exact else 0
+            missing = max(0, stream.frames - stored) if exact else 0
+            # AVI and raw streams keep no times; what stands there for them is made up.
+            timed = container.format.name.startswith(_TIMED) and None not in shown
+            times = sorted(shown) if timed else None
+            return _Packets(len(shown), missing, times)
 
     def _read_mask(self) -> LabelMap:
         label_map = read_mask(self._mask_path)
@@ -139,7 +202,7 @@ class VideoClip:
         if not self._path.is_file():
             raise DatasetError(f"{self._path}: no such file; check the path.")
         try:
-            with av.open(str(self._path)) as container:
+            with av.open(str(self._path), metadata_errors="replace") as container:
                 stream = _video_stream(container)
                 if stream is None:
                     raise CorruptFileError(f"{self._path}: is not a video; give an mp4 or similar.")

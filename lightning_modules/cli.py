@@ -111,7 +111,7 @@ class SuiteCLI(LightningCLI):
         What can be wrong with data and weights is found out first, so that a mistake leaves no
         folder behind.
         """
-        self.datamodule.open()
+        self.datamodule.open(self.subcommand)
         if path := self.config_init[self.subcommand].get("ckpt_path"):
             self.model.check_weights(path)
         settings = self.config_init[self.subcommand].trainer

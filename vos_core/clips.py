@@ -9,7 +9,7 @@ def annotated_frames(clip: Clip, size: tuple[int, int] | None) -> list[tuple[Ima
     """Return the annotated frames of a clip with their label maps.
 
     Args:
-        clip: Read only up to its last annotated frame.
+        clip: Only its annotated frames are read.
         size: (height, width) to resize to; ``None`` is the native size.
 
     Returns:
@@ -18,18 +18,14 @@ def annotated_frames(clip: Clip, size: tuple[int, int] | None) -> list[tuple[Ima
     Raises:
         MaskError: If an object is too small to survive the resizing.
     """
-    wanted = {annotation.frame: annotation for annotation in clip.annotations}
     pairs = []
-    for index, image in enumerate(clip.frames()):
-        if index in wanted:
-            labels = resize_labels(wanted[index].label_map, size)
-            for object_id in wanted[index].object_ids:
-                if not (labels == object_id).any():
-                    raise MaskError(
-                        f"Clip {clip.name!r}, frame {clip.frame_names[index]}: object {object_id} "
-                        f"vanishes at the size {labels.shape}; give a larger --data.size."
-                    )
-            pairs.append((resize_image(image, size), labels))
-        if index >= max(wanted):
-            break
+    for annotation in clip.annotations:
+        labels = resize_labels(annotation.label_map, size)
+        for object_id in annotation.object_ids:
+            if not (labels == object_id).any():
+                raise MaskError(
+                    f"Clip {clip.name!r}, frame {clip.frame_names[annotation.frame]}: object "
+                    f"{object_id} vanishes at the size {labels.shape}; give a larger --data.size."
+                )
+        pairs.append((resize_image(clip.frame(annotation.frame), size), labels))
     return pairs

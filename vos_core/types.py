@@ -60,8 +60,11 @@ class Clip(Protocol):
     def annotations(self) -> Sequence[Annotation]:
         """What is given to a method, ordered by frame; never empty."""
 
-    def frames(self) -> Iterator[Image]:
-        """Yield the frames in order, decoding each one only when asked for."""
+    def frames(self, size: tuple[int, int] | None = None) -> Iterator[Image]:
+        """Yield the frames in order, a few decoded ahead, at ``size`` (height, width) or native."""
+
+    def frame(self, which: int | str, size: tuple[int, int] | None = None) -> Image:
+        """Return one frame, by index or by name, without reading the others."""
 
     def ground_truth(self, index: int) -> LabelMap | None:
         """Return the true label map of one frame, or None where there is none."""
@@ -76,6 +79,18 @@ class RefinementSample(TypedDict):
     image: "Tensor"  # (3, H, W) float32 RGB in [0, 1]
     previous_mask: "Tensor"  # (1, H, W) float32 in [0, 1], the rough guess
     target: "Tensor"  # (H, W) int64; 0 background, 1 object, 255 void
+
+
+class ClipSample(TypedDict):
+    """One training example of a method that is trained on clips.
+
+    The first frame is the reference: only objects visible there are kept, so a later frame may
+    lack some of them but shows no other. In a batch every entry has a leading dimension B.
+    """
+
+    images: "Tensor"  # (T, 3, H, W) float32 RGB in [0, 1]
+    labels: "Tensor"  # (T, H, W) uint8; 0 background, 1..N objects, 255 void
+    objects: "Tensor"  # () int64, N, at least 1
 
 
 @dataclass(frozen=True)

@@ -2,23 +2,21 @@
 
 import argparse
 import math
-import multiprocessing
-import os
-import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import cv2
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from datasets_vos import PROTOCOLS, DiskClip, open_dataset
-from datasets_vos.commands import CommandParser, at_least, make_folder, progress_bar, user_path
+from datasets_vos.commands import CommandParser, at_least, make_folder, user_path
+from datasets_vos.commands.output import require_file_name
+from datasets_vos.commands.parallel import work_through
 from datasets_vos.results import StoredResults
 from vos_core.errors import ConfigError, DatasetError, nearest
 
@@ -26,8 +24,6 @@ from vos_core.errors import ConfigError, DatasetError, nearest
 if TYPE_CHECKING:
     from vos_core.metrics import Protocol, Scores, SequenceResult
 
-# Starting a process takes about as long as scoring 600 frames; below twice that, one is faster.
-_PARALLEL_FRAMES = 1200
 _DESCRIPTION = """Score stored masks by the rules of their benchmark. Every sequence and frame of
 the dataset must be there. An object that enters late is scored from the frame after its first."""
 
@@ -66,7 +62,7 @@ def main(args: Sequence[str]) -> None:
     if options.out:
         make_folder(options.out.parent)
 
-    scored = list(_score_all(clips, stored, rules, options.workers))
+    scored = _score_all(clips, stored, rules, options.workers)
     scores = collect_scores(rules, [sequence.result for sequence in scored])
     if math.isnan(scores["global"]["J&F_mean"]):
         raise DatasetError(
@@ -106,8 +102,8 @@ def _parse(args: Sequence[str]) -> argparse.Namespace:
             f"--dataset {options.dataset!r} cannot be scored; there are {', '.join(PROTOCOLS)}."
             f"{nearest(options.dataset, PROTOCOLS)}"
         )
-    if options.out and (options.out.suffix != ".json" or options.out.is_dir()):
-        raise ConfigError(f"--out {options.out}: give a file that ends in .json.")
+    if options.out:
+        require_file_name(options.out, ".json")
     return options
 
 
@@ -135,36 +131,13 @@ def _require_complete(clips: Sequence[DiskClip], stored: Sequence[str], folder: 
 
 def _score_all(
     clips: Sequence[DiskClip], stored: StoredResults, rules: "Protocol", workers: int | None
-) -> Iterator[_Scored]:
+) -> list[_Scored]:
     """Score every sequence, in several processes where that is faster."""
     # longest first, so that no process is left with a long sequence at the end
     clips = sorted(clips, key=lambda clip: -len(clip.frame_names))
-    if workers is None:
-        frames = sum(len(clip.frame_names) for clip in clips)
-        workers = (os.cpu_count() or 1) if frames >= _PARALLEL_FRAMES else 1
-    workers = min(workers, len(clips))
-    with progress_bar("scoring sequences", len(clips)) as advance:
-        if workers == 1:
-            for clip in clips:
-                yield _score(clip, stored, rules)
-                advance()
-            return
-        # spawned, because a forked child may inherit locks of the threads of torch and OpenCV
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context, _prepare_worker) as pool:
-            jobs = [pool.submit(_score, clip, stored, rules) for clip in clips]
-            try:
-                for job in as_completed(jobs):
-                    yield job.result()
-                    advance()
-            finally:
-                pool.shutdown(cancel_futures=True)
-
-
-def _prepare_worker() -> None:
-    cv2.setNumThreads(1)
-    # an interrupt reaches every process; only the parent answers
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    frames = sum(len(clip.frame_names) for clip in clips)
+    score = partial(_score, stored=stored, rules=rules)
+    return work_through("scoring sequences", score, clips, files=2 * frames, workers=workers)
 
 
 def _score(clip: DiskClip, stored: StoredResults, rules: "Protocol") -> _Scored:

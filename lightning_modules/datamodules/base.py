@@ -1,19 +1,163 @@
-"""The common type of all datamodules, by which the command line finds them."""
+"""What all datamodules share: the clips to segment, and endless training samples."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
 
+import cv2
 import lightning as L
+import numpy as np
 import torch
+from torch.utils.data import DataLoader, Dataset
 
+from datasets_vos import PROTOCOLS, VOSDataset, open_dataset
+from lightning_modules.datamodules.samplers import BalancedSampler, StreamSampler
+from vos_core.errors import ConfigError
 from vos_core.types import ClipJob
+
+_DEFAULT_SPLIT = {"toy": "val"}
+
+Sample = TypeVar("Sample", covariant=True)
+
+
+class SampleSource(ABC, Generic[Sample]):
+    """Draws training samples; it is copied to worker processes, so drawing must not change it."""
+
+    @abstractmethod
+    def draw(self, epoch: int, rng: np.random.Generator) -> Sample:
+        """Draw one sample of an epoch, counted from 0; all else that is random is ``rng``'s."""
+
+
+class _Jobs(Dataset[ClipJob]):
+    """One clip per item."""
+
+    def __init__(self, clips: VOSDataset, size: tuple[int, int], protocol: str | None) -> None:
+        self._clips = clips
+        self._size = size
+        self._protocol = protocol
+
+    def __len__(self) -> int:
+        return len(self._clips)
+
+    def __getitem__(self, index: int) -> ClipJob:
+        return ClipJob(self._clips[index], self._size, self._protocol)
+
+
+class _Samples(Dataset[Sample]):
+    """The i-th sample is drawn from (seed, i), whichever worker makes it; i tells the epoch."""
+
+    def __init__(self, source: SampleSource[Sample], seed: int, per_epoch: int) -> None:
+        self._source = source
+        self._seed = seed
+        self._per_epoch = per_epoch
+
+    def __getitem__(self, index: int) -> Sample:
+        rng = np.random.default_rng([self._seed, index])
+        return self._source.draw(index // self._per_epoch, rng)
 
 
 class BaseVOSDataModule(L.LightningDataModule, ABC):
-    """Training batches of refinement samples; one clip a step everywhere else."""
+    """Training samples of some kind; one clip a step everywhere else.
+
+    Everything is opened and checked before any time is spent on training. Subclasses say what is
+    trained on; they name all their arguments, keep them with ``save_hyperparameters``, and hand
+    over those that all have.
+
+    Args:
+        dataset: Name of the dataset to validate, test and predict on.
+        root: Its folder.
+        split: Its split.
+        sequences: Restrict it to these sequences.
+        mask: For "folder": the mask of the first frame.
+        size: (height, width) at which networks work.
+        batch_size: Training samples per step and rank.
+        samples_per_epoch: Training samples per epoch, over all ranks.
+        num_workers: Processes that draw training samples.
+    """
+
+    def __init__(
+        self,
+        *,
+        dataset: str,
+        root: str | None,
+        split: str | None,
+        sequences: list[str] | None,
+        mask: str | None,
+        size: tuple[int, int],
+        batch_size: int,
+        samples_per_epoch: int,
+        num_workers: int,
+    ) -> None:
+        super().__init__()
+        if min(size) < 32:
+            raise ConfigError(f"data.size is {list(size)}; networks need at least 32x32 pixels.")
+        self.size = (size[0], size[1])
+        self._dataset = dataset
+        self._root = Path(root).expanduser() if root else None
+        self._split = split
+        self._sequences = sequences
+        self._mask = mask
+        self._batch_size = batch_size
+        self._samples_per_epoch = samples_per_epoch
+        self._num_workers = num_workers
+        self._clips: VOSDataset | None = None
+        self._source: SampleSource[object] | None = None
 
     @abstractmethod
-    def open(self) -> None:
-        """Open what is on disk and check it, before anything is spent or written."""
+    def open_training(self) -> None:
+        """Open what is trained on and check it; may be called more than once."""
+
+    @abstractmethod
+    def make_source(self) -> SampleSource[object]:
+        """Return what draws training samples; called once, when all is open."""
+
+    def open(self, stage: str | None = None) -> None:
+        """Open what is on disk and check it, before anything is spent or written.
+
+        Args:
+            stage: "fit" opens what is trained on, too.
+
+        Raises:
+            VOSError: If something is missing, unusable or contradictory.
+        """
+        self.test_clips()
+        if stage == "fit":
+            self.open_training()
+
+    def setup(self, stage: str) -> None:
+        """Open everything, and make ready what draws training samples."""
+        self.open(stage)
+        if stage == "fit" and self._source is None:
+            self._source = self.make_source()
+
+    def train_dataloader(self) -> DataLoader[object]:
+        """Return endless, never repeating samples, cut into epochs."""
+        if self._source is None:
+            raise RuntimeError("setup('fit') must be called first.")
+        rank, world_size = self._ranks()
+        sampler = StreamSampler(self._samples_per_epoch, rank, world_size)
+        seed = torch.initial_seed() % 2**32
+        return DataLoader(
+            _Samples(self._source, seed, len(sampler) * world_size),
+            batch_size=self._batch_size,
+            sampler=sampler,
+            num_workers=self._num_workers,
+            persistent_workers=self._num_workers > 0,
+            worker_init_fn=_no_threads,
+        )
+
+    def val_dataloader(self) -> DataLoader[ClipJob]:
+        """Return the clips, one a step."""
+        return self._clip_loader()
+
+    def test_dataloader(self) -> DataLoader[ClipJob]:
+        """Return the clips, one a step."""
+        return self._clip_loader()
+
+    def predict_dataloader(self) -> DataLoader[ClipJob]:
+        """Return the clips, one a step."""
+        return self._clip_loader()
 
     def transfer_batch_to_device(
         self, batch: object, device: torch.device, dataloader_idx: int
@@ -22,3 +166,41 @@ class BaseVOSDataModule(L.LightningDataModule, ABC):
         if isinstance(batch, ClipJob):
             return batch
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
+
+    def test_clips(self) -> VOSDataset:
+        """Return the checked clips to validate, test and predict on."""
+        if self._clips is None:
+            self._clips = self.open_checked(self._split, self._sequences)
+        return self._clips
+
+    def open_checked(self, split: str | None, sequences: Sequence[str] | None = None) -> VOSDataset:
+        """Open a split of the dataset and check every clip of it; generate the toy set."""
+        clips = open_dataset(
+            self._dataset,
+            self._root,
+            split or _DEFAULT_SPLIT.get(self._dataset),
+            sequences=sequences,
+            mask=self._mask,
+        )
+        for clip in clips:
+            clip.check()
+        return clips
+
+    def _clip_loader(self) -> DataLoader[ClipJob]:
+        clips = self.test_clips()
+        lengths = [len(clip.frame_names) for clip in clips]
+        return DataLoader(
+            _Jobs(clips, self.size, PROTOCOLS.get(self._dataset)),
+            batch_size=None,
+            sampler=BalancedSampler(lengths, *self._ranks()),
+        )
+
+    def _ranks(self) -> tuple[int, int]:
+        trainer = self.trainer
+        return (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+
+
+def _no_threads(worker: int) -> None:
+    """Keep OpenCV from using threads: of those of the parent, a forked worker has none left."""
+    # 0, because any other number waits for the parent's threads to end
+    cv2.setNumThreads(0)

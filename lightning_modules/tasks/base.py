@@ -5,7 +5,7 @@ import pickle
 import time
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
@@ -16,7 +16,7 @@ import torch
 from lightning.pytorch.utilities.types import LRSchedulerConfigType
 from torch import Tensor, nn
 
-from augment.refinement import RefinementSampler, sample_batches
+from augment.refinement import AnnotatedFrame, RefinementSampler, sample_batches
 from lightning_modules.callbacks.progress import report_progress
 from vos_core.clips import annotated_frames
 from vos_core.errors import CheckpointError
@@ -31,7 +31,7 @@ from vos_core.propagation import (
     adapt,
     run_sequence,
 )
-from vos_core.types import ClipJob, Image, LabelMap, RefinementSample, SegmentedClip
+from vos_core.types import ClipJob, LabelMap, RefinementSample, SegmentedClip
 
 
 class OptimizerConfig(TypedDict):
@@ -82,7 +82,7 @@ class BaseVOSTask(L.LightningModule, ABC):
         self._is_trained = False
 
     @abstractmethod
-    def make_sampler(self, frames: list[tuple[Image, LabelMap]]) -> RefinementSampler:
+    def make_sampler(self, frames: Sequence[AnnotatedFrame]) -> RefinementSampler:
         """Return what draws training samples from annotated frames at the network's size."""
 
     @abstractmethod

@@ -5,21 +5,27 @@ Khoreva, Benenson, Ilg, Brox, Schiele: "Lucid Data Dreaming for Video Object Seg
 last mask, moved along the flow; it was trained on dreams of annotated first frames only.
 """
 
+from collections.abc import Sequence
+
 from augment.deformation import MaskDeformation
 from augment.lucid import LucidDreamer, LucidRanges, LucidScene
-from augment.refinement import LucidSampler, RefinementSampler
+from augment.refinement import AnnotatedFrame, LucidSampler, RefinementSampler
 from lightning_modules.tasks.base import BaseVOSTask, Networks, OptimizerConfig
+from vos_core.errors import ConfigError
 from vos_core.flow import DISFlow
 from vos_core.networks import MaskRefiner
 from vos_core.optimisation import one_cycle
 from vos_core.precision import Precision
 from vos_core.propagation import AdaptationSettings, MaskPropagator, Propagator
-from vos_core.types import Image, LabelMap
+from vos_core.types import VOID
 
 # Ours, for a few hundred iterations from random weights: objects stay nearer to their place than in
 # the paper, and the rough masks are worse, so that the network learns to see, not only to copy.
 DREAMS = LucidRanges(object_placement=0.2, background_angle=10.0)
 PREVIOUS_MASKS = MaskDeformation(scale=0.10, shift=0.15, spline_shift=0.15, dilation=2, empty=0.1)
+
+# Ours: at 240 x 432 a scene takes 0.05 s to make and 0.6 MB to keep.
+_MAX_SCENES = 1000
 
 
 class LucidTask(BaseVOSTask):
@@ -74,9 +80,22 @@ class LucidTask(BaseVOSTask):
         )
         self.save_hyperparameters()
 
-    def make_sampler(self, frames: list[tuple[Image, LabelMap]]) -> RefinementSampler:
-        """Dream from each annotated frame."""
-        scenes = [LucidScene.from_frame(image, label_map) for image, label_map in frames]
+    def make_sampler(self, frames: Sequence[AnnotatedFrame]) -> RefinementSampler:
+        """Dream from each annotated frame that shows an object.
+
+        Raises:
+            ConfigError: If there are too many frames to be taken apart.
+        """
+        if len(frames) > _MAX_SCENES:
+            raise ConfigError(
+                f"there are {len(frames)} training frames, but each is taken apart beforehand, so "
+                f"LucidTask takes {_MAX_SCENES} at most; train on fewer, or train a MaskTrackTask."
+            )
+        scenes = [
+            LucidScene.from_frame(image, label_map)
+            for image, label_map in frames
+            if ((label_map > 0) & (label_map != VOID)).any()
+        ]
         return LucidSampler(scenes, LucidDreamer(DREAMS), PREVIOUS_MASKS)
 
     def make_propagator(self, network: Networks) -> Propagator:

@@ -6,18 +6,18 @@ each frame's rough mask is the dilated answer to the frame before. For each vide
 on the annotated frame, flipped, rotated and with deformed masks.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch.optim.lr_scheduler import PolynomialLR
 
 from augment.deformation import MaskDeformation
-from augment.refinement import RefinementSampler, StillSampler
+from augment.refinement import AnnotatedFrame, RefinementSampler, StillSampler
 from lightning_modules.tasks.base import BaseVOSTask, Networks, OptimizerConfig
 from vos_core.networks import build_network
 from vos_core.precision import Precision
 from vos_core.propagation import AdaptationSettings, MaskPropagator, Propagator
-from vos_core.types import Image, LabelMap
 
 
 class MaskTrackTask(BaseVOSTask):
@@ -64,7 +64,7 @@ class MaskTrackTask(BaseVOSTask):
         )
         self.save_hyperparameters()
 
-    def make_sampler(self, frames: list[tuple[Image, LabelMap]]) -> RefinementSampler:
+    def make_sampler(self, frames: Sequence[AnnotatedFrame]) -> RefinementSampler:
         """Flip, rotate and deform each annotated frame."""
         return StillSampler(frames, MaskDeformation(dilation=self.hparams["dilation"]))
 

@@ -1,12 +1,20 @@
 """Training samples of mask refinement."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
 
 from augment.deformation import MaskDeformation
 from augment.lucid import LucidDreamer, LucidRanges, LucidScene
-from augment.refinement import LucidSampler, RefinementSampler, StillSampler, sample_batches
+from augment.refinement import (
+    AnnotatedFrame,
+    LucidSampler,
+    RefinementSampler,
+    StillSampler,
+    sample_batches,
+)
 from tests.fakes import COLOURS, fake_frame, fake_label_map
 from vos_core.errors import MaskError
 
@@ -113,10 +121,31 @@ def test_still_flips_rotates_and_zooms() -> None:
     assert 1.3 * 200 < max(areas) < 1.5 * 200
 
 
-def test_still_refuses_a_frame_without_objects() -> None:
-    empty = np.full(SIZE, 255, dtype=np.uint8)
-    with pytest.raises(MaskError, match="frame 1"):
-        StillSampler([(fake_frame(0), fake_label_map(0)), (fake_frame(0), empty)], ROUGH)
+def test_still_passes_over_frames_without_objects() -> None:
+    empty = (np.zeros((*SIZE, 3), np.uint8), np.full(SIZE, 255, dtype=np.uint8))
+    draw = StillSampler([empty, empty, (fake_frame(0), fake_label_map(0)), empty], ROUGH)
+    rng = np.random.default_rng(0)
+    assert all(draw(rng)["image"].max() > 0.3 for _ in range(20))
+    with pytest.raises(MaskError, match="100 annotated frames in a row hold no object"):
+        StillSampler([empty], ROUGH)(rng)
+
+
+def test_still_reads_one_frame_for_each_sample() -> None:
+    read: list[int] = []
+
+    class Lazy(Sequence[AnnotatedFrame]):
+        def __len__(self) -> int:
+            return 1000
+
+        def __getitem__(self, index: int) -> AnnotatedFrame:  # type: ignore[override]
+            read.append(index)
+            return fake_frame(0), fake_label_map(0)
+
+    draw, rng = StillSampler(Lazy(), ROUGH), np.random.default_rng(0)
+    assert read == []
+    for _ in range(5):
+        draw(rng)
+    assert len(set(read)) == len(read) == 5
 
 
 @both

@@ -1,7 +1,9 @@
 """The DAVIS layouts: values, splits, late objects and refusals."""
 
+import os
 import shutil
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import PIL.Image
@@ -10,7 +12,7 @@ import pytest
 from datasets_vos import Davis
 from datasets_vos.masks import write_mask
 from tests.fakes import AREAS, COLOURS, LATE_FRAME, SIZE, fake_frame, fake_label_map, make_davis
-from vos_core.errors import CorruptFileError, DatasetError, MaskError
+from vos_core.errors import ConfigError, CorruptFileError, DatasetError, MaskError
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
 
@@ -65,11 +67,11 @@ def test_scan_is_done_once_and_only_on_demand(
     davis2017: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads = []
-    from datasets_vos import clips
+    from datasets_vos import mask_formats
 
-    original = clips.read_mask
+    original = mask_formats.read_mask
     monkeypatch.setattr(
-        clips, "read_mask", lambda path, **kw: (reads.append(path), original(path, **kw))[1]
+        mask_formats, "read_mask", lambda path, **kw: (reads.append(path), original(path, **kw))[1]
     )
     clip = Davis(davis2017)[0]
     list(clip.frames())
@@ -140,13 +142,90 @@ def test_splits(davis2017: Path, tmp_path: Path) -> None:
         Davis(paired, year="2016", split="val")
 
 
+def test_lists_of_the_2016_archive_are_explained(tmp_path: Path) -> None:
+    root = make_davis(tmp_path / "davis", year="2016")
+    with pytest.raises(DatasetError, match=r"has 480p/val\.txt, which is how DAVIS 2016 is packed"):
+        Davis(root, year="2017", split="val")
+
+
+@pytest.mark.parametrize("split", ["test-dev", "test-challenge"])
+def test_test_splits_give_the_first_mask(tmp_path: Path, split: str) -> None:
+    root = make_davis(tmp_path / "davis", annotate="first")
+    (root / "ImageSets" / "2017" / f"{split}.txt").write_text("alpha\n")
+    (clip,) = Davis(root, split=split)
+    clip.check()
+    assert [(a.frame, a.object_ids) for a in clip.annotations] == [(0, (1, 2))]
+    assert [clip.ground_truth(t) is None for t in range(6)] == [False] + [True] * 5
+    assert clip.required_names == clip.frame_names
+
+
+@pytest.mark.parametrize(("year", "resolution"), [("2016", "1080p"), ("2017", "Full-Resolution")])
+def test_other_resolutions(tmp_path: Path, year: Literal["2016", "2017"], resolution: str) -> None:
+    root = make_davis(tmp_path / "davis", year=year)
+    for folder in ("JPEGImages", "Annotations"):
+        (root / folder / "480p").rename(root / folder / resolution)
+    if year == "2016":
+        (root / "ImageSets" / "480p").rename(root / "ImageSets" / resolution)
+    (clip,) = Davis(root, year=year, split="val", resolution=resolution)
+    assert clip.name == "beta"
+    clip.check()
+
+
+def test_unsupervised_masks_are_a_folder_of_their_own(tmp_path: Path) -> None:
+    root = make_davis(tmp_path / "davis", task="unsupervised")
+    other = make_davis(tmp_path / "other", annotate="first")
+    shutil.move(other / "Annotations", root / "Annotations")
+    clip = Davis(root, task="unsupervised", split="val")[0]
+    assert [(a.frame, a.object_ids) for a in clip.annotations] == [(0, (1, 2)), (LATE_FRAME, (3,))]
+    np.testing.assert_array_equal(clip.ground_truth(5), fake_label_map(5, (1, 2, 3)))
+    assert Davis(root, split="val")[0].ground_truth(5) is None
+    with pytest.raises(DatasetError, match="Annotations_unsupervised/480p: no such folder"):
+        Davis(other, task="unsupervised")
+    with pytest.raises(ConfigError, match="leave task unset"):
+        Davis(root, year="2016", task="unsupervised")
+
+
+def test_unsupervised_lists_of_2019_come_first(tmp_path: Path) -> None:
+    root = make_davis(tmp_path / "davis", task="unsupervised")
+    assert Davis(root, task="unsupervised", split="train").names == ("alpha",)
+    lists = root / "ImageSets" / "2019"
+    lists.mkdir()
+    for split in ("train", "test-dev"):
+        (lists / f"{split}.txt").write_text("beta\n")
+    assert Davis(root, task="unsupervised", split="train").names == ("beta",)
+    with pytest.raises(DatasetError, match=r"no list 2019/none\.txt; there are: 2017/train\.txt,"):
+        Davis(root, task="unsupervised", split="none")
+    # the masks of the test splits are withheld
+    shutil.rmtree(root / "Annotations_unsupervised")
+    (clip,) = Davis(root, task="unsupervised", split="test-dev")
+    clip.check()
+    assert len(list(clip.frames())) == 6
+    assert clip.ground_truth(0) is None
+    with pytest.raises(DatasetError, match="beta: the masks of this split are withheld"):
+        _ = clip.annotations
+    with pytest.raises(DatasetError, match="no such folder"):
+        Davis(root, task="unsupervised", split="train")
+
+
+def test_names_that_are_not_utf8(root: Path) -> None:
+    path = root / "ImageSets" / "2017" / "latin.txt"
+    path.write_bytes(b"alpha\ncaf\xe9\n")
+    with pytest.raises(DatasetError, match=r"latin\.txt: byte 9 is not UTF-8"):
+        Davis(root, split="latin")
+    path.write_bytes(b"\xef\xbb\xbfalpha\r\n")  # as some editors on Windows save it
+    assert Davis(root, split="latin").names == ("alpha",)
+    (images(root).parent / os.fsdecode(b"caf\xe9")).mkdir()
+    with pytest.raises(DatasetError, match=r"480p: the folder name b'caf\\xe9' is not UTF-8"):
+        Davis(root)
+
+
 def test_bad_lists(root: Path) -> None:
     lists = root / "ImageSets" / "2017"
     (lists / "empty.txt").write_text("\n\n")
     with pytest.raises(DatasetError, match=r"empty\.txt: the list is empty"):
         Davis(root, split="empty")
     (lists / "more.txt").write_text("alpha\ngamma\n")
-    with pytest.raises(DatasetError, match=r"more\.txt: lists gamma, not in"):
+    with pytest.raises(DatasetError, match=r"more\.txt: lists gamma, not in JPEGImages"):
         Davis(root, split="more")
 
 
@@ -154,7 +233,7 @@ def test_chosen_sequences(davis2017: Path) -> None:
     assert Davis(davis2017, sequences=["beta", "alpha"]).names == ("beta", "alpha")
     with pytest.raises(DatasetError, match="'betta'; the nearest is 'beta'"):
         Davis(davis2017, sequences=["betta"])
-    with pytest.raises(DatasetError, match="'alpha' in split 'val'"):
+    with pytest.raises(DatasetError, match=r"2017/val\.txt: no sequence 'alpha'"):
         Davis(davis2017, split="val", sequences=["alpha"])
 
 

@@ -56,6 +56,20 @@ def test_video(tmp_path: Path, mask: Path, suffix: str) -> None:
     assert clip.ground_truth(7) is None
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi"])
+def test_any_frame_of_a_video_is_found(tmp_path: Path, mask: Path, suffix: str) -> None:
+    # longer than one group of pictures of the encoder's default (12 frames, with B-frames)
+    clip = open_clip(make_video(tmp_path / f"my.{suffix}", frames=40), mask)
+    frames = list(clip.frames())
+    for index in (0, 39, 1, 13, 26, 25, -2):
+        np.testing.assert_array_equal(clip.frame(index), frames[index])
+    np.testing.assert_array_equal(clip.frame("00017"), frames[17])
+    with pytest.raises(IndexError):
+        clip.frame(40)
+    with pytest.raises(DatasetError, match=r"my\.\w+: no frame '17'"):
+        clip.frame("17")
+
+
 @pytest.mark.skipif(
     not hasattr(av.VideoStream, "set_display_rotation"), reason="this PyAV writes no rotation"
 )
@@ -84,7 +98,9 @@ def test_frames_hidden_by_an_edit_list_are_not_counted(
     with av.open(str(cut)) as container:
         assert container.streams.video[0].frames == 8
     clip = open_clip(cut, mask)
-    assert len(clip.frame_names) == len(list(clip.frames())) == 5
+    frames = list(clip.frames())
+    assert len(clip.frame_names) == len(frames) == 5
+    np.testing.assert_array_equal(clip.frame(3), frames[3])
 
 
 def test_video_is_decoded_lazily(movie: Path, mask: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,3 +182,16 @@ def test_unreadable_files(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(CorruptFileError, match=rf"{name}\.png"):
             read_mask(path)
+
+
+def test_a_gray_palette_is_read_by_its_grays(tmp_path: Path) -> None:
+    image = PIL.Image.fromarray(np.uint8([[0, 1, 2, 3]]), mode="P")
+    for palette, want in (
+        ([255] * 3 + [0] * 3 + [127] * 3 + [128] * 3, [1, 0, 0, 1]),  # white first
+        ([0] * 3 + [50] * 3 + [60] * 3 + [70] * 3, [0, 1, 1, 1]),  # too dark to mean grays
+        ([0] * 3 + [128, 0, 0] + [255] * 3 + [0] * 3, [0, 1, 1, 1]),  # colours
+    ):
+        image.putpalette(palette)
+        image.save(tmp_path / "a.png")
+        assert read_mask(tmp_path / "a.png", binary=True).tolist() == [want]
+        assert read_mask(tmp_path / "a.png").tolist() == [[0, 1, 2, 3]]

@@ -1,7 +1,7 @@
-"""``data``: tools for datasets. ``data toy`` generates the embedded one."""
+"""``data toy``: generate the embedded dataset."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
@@ -9,10 +9,9 @@ from rich.table import Table
 
 from datasets_vos.commands import CommandParser, user_path
 from datasets_vos.davis import Davis
-from vos_core.errors import ConfigError, nearest
 
 
-def toy(args: Sequence[str]) -> None:
+def main(args: Sequence[str]) -> None:
     """Generate the toy dataset, unless it is there, and say what it holds.
 
     Args:
@@ -42,32 +41,3 @@ def toy(args: Sequence[str]) -> None:
         table.add_row(split, str(len(clips)), str(frames), str(objects))
     print(f"toy dataset in {root}, ready in {seconds:.1f} s")
     Console().print(table)
-
-
-# tool -> (function of the remaining arguments, help)
-_TOOLS: dict[str, tuple[Callable[[Sequence[str]], None], str]] = {
-    "toy": (toy, "generate the embedded dataset and say where it lies"),
-}
-
-
-def main(args: Sequence[str]) -> None:
-    """Run one tool; without one, print the list and exit with status 2.
-
-    Args:
-        args: The command line after ``data``.
-
-    Raises:
-        ConfigError: If there is no such tool.
-        VOSError: Whatever the tool raises.
-    """
-    if not args or args[0] in ("-h", "--help"):
-        lines = [f"  {name:10} {help_text}" for name, (_, help_text) in _TOOLS.items()]
-        print("\n".join(["usage: cli.py data TOOL [options]", "", *lines]))
-        raise SystemExit(0 if args else 2)
-    tool = args[0]
-    if tool not in _TOOLS:
-        raise ConfigError(
-            f"cli.py data has no tool {tool!r}; there is {', '.join(_TOOLS)}."
-            f"{nearest(tool, _TOOLS)}"
-        )
-    _TOOLS[tool][0](args[1:])

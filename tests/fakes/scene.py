@@ -1,4 +1,4 @@
-"""Small datasets and videos, generated where a test needs them, whose content is known exactly.
+"""The scene of the fakes, and clips and DAVIS folders that show it.
 
 The scene: on a gray ramp, object 1 is a 12 px red square with its top left corner at
 (4, 4 + 2t), object 2 an 8 px green square at (30, 50 - 2t), and object 3, where present, a 6 px
@@ -72,13 +72,15 @@ def make_davis(
     frames: int = 6,
     size: tuple[int, int] = SIZE,
     annotate: Literal["all", "first"] = "all",
+    task: Literal["semi-supervised", "unsupervised"] = "semi-supervised",
 ) -> Path:
     """Write a dataset in the DAVIS layout with its split lists, and return its root.
 
     The last sequence is the split ``val``, the others are ``train``. In 2017 masks are palette
     PNGs of objects 1 and 2, and the last sequence has object 3 too; in 2016 they are gray 0 / 255
-    PNGs of object 1, and the lists hold pairs of paths.
+    PNGs of object 1, and the lists hold pairs of paths. The task says into which folder masks go.
     """
+    masks = root / ("Annotations" if task == "semi-supervised" else "Annotations_unsupervised")
     for sequence in sequences:
         objects = (1,) if year == "2016" else (1, 2)
         if year == "2017" and sequence == sequences[-1]:
@@ -86,7 +88,7 @@ def make_davis(
         images = root / "JPEGImages" / "480p" / sequence
         make_frames(images, frames, objects=objects, size=size)
         for t in range(frames if annotate == "all" else 1):
-            path = root / "Annotations" / "480p" / sequence / f"{t:05d}.png"
+            path = masks / "480p" / sequence / f"{t:05d}.png"
             label_map = fake_label_map(t, objects, size)
             if year == "2017":
                 write_mask(path, label_map)

@@ -1,0 +1,397 @@
+"""``data stats``, ``data preview`` and ``data export`` on a fake of every dataset."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import PIL.Image
+import pytest
+
+import cli
+from datasets_vos import DiskClip
+from datasets_vos.commands.data.preview import chosen_evenly, fitted
+from datasets_vos.commands.output import whole_file
+from datasets_vos.masks import read_mask, write_mask
+from datasets_vos.results import ResultWriter, StoredResults
+from datasets_vos.submission import clip_rules
+from tests.fakes import SIZE, fake_frame, fake_label_map, make_davis
+from tests.fakes.registry import STILL_FAKES, VIDEO_FAKES, Fake
+from tests.fakes.youtube_vos import make_youtube_vos
+from vos_core.types import VOID, LabelMap
+from vos_core.visual import overlay
+
+FRAMES = 6
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def make_fake(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Fake]:
+    made: dict[str, Fake] = {}
+
+    def make(name: str) -> Fake:
+        if name not in made:
+            makers = VIDEO_FAKES | STILL_FAKES
+            made[name] = makers[name](tmp_path_factory.mktemp(name))
+        return made[name]
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def davis(make_fake: Callable[[str], Fake]) -> Fake:
+    return make_fake("davis2017")
+
+
+def data(tool: str, fake: Fake, *options: str | Path) -> int:
+    command = ["data", tool, f"--dataset={fake.dataset}", f"--root={fake.root}"]
+    if fake.split:
+        command.append(f"--split={fake.split}")
+    if fake.mask:
+        command.append(f"--mask={fake.mask}")
+    return cli.main([*command, *map(str, options)])
+
+
+def refusal(capsys: Capture, tool: str, fake: Fake, *options: str | Path) -> list[str]:
+    """Run a tool that must fail, and return the lines it prints."""
+    capsys.readouterr()
+    assert data(tool, fake, *options) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[-1].startswith("error: ")
+    return err.splitlines()
+
+
+def truth_of(clip: DiskClip, index: int) -> LabelMap:
+    """Return the best mask that is known of a frame, as a method could answer it."""
+    truth = clip.ground_truth(index)
+    if truth is None:
+        given = [each.label_map for each in clip.annotations if each.frame == index]
+        truth = given[0] if given else np.zeros(clip.size, dtype=np.uint8)
+    return np.where(truth == VOID, 0, truth).astype(np.uint8)
+
+
+# stats
+
+
+@pytest.mark.parametrize("name", sorted(VIDEO_FAKES | STILL_FAKES))
+def test_stats(
+    name: str, make_fake: Callable[[str], Fake], tmp_path: Path, capsys: Capture
+) -> None:
+    fake = make_fake(name)
+    out, numbers = tmp_path / "new" / "a.png", tmp_path / "a.json"
+    assert data("stats", fake, f"--out={out}", f"--json={numbers}") == 0
+    names = fake.open().names if name in VIDEO_FAKES else fake.open_stills().names
+    what = "clip" if name in VIDEO_FAKES else "image"
+    printed = capsys.readouterr().out
+    assert f": {len(names)} {what}" in printed
+    assert f"histograms in {out}" in printed
+    assert PIL.Image.open(out).format == "PNG"
+    content = json.loads(numbers.read_text())
+    assert [record["name"] for record in content["records"]] == list(names)
+    assert 0 < content["totals"]["area"]["mean"] < 100
+    assert [path.name for path in out.parent.iterdir()] == ["a.png"]
+
+
+def test_stats_of_known_squares(
+    davis: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert data("stats", davis, "--json=a.json", "--per-clip") == 0
+    totals = json.loads(Path("a.json").read_text())["totals"]
+    shares = [100 * area / (SIZE[0] * SIZE[1]) for area in (144, 64, 144, 64, 36)]
+    assert totals["area"]["mean"] == pytest.approx(np.mean(shares))
+    assert totals["objects"] == {"mean": 2.5, "minimum": 2, "median": 2.5, "maximum": 3}
+    # four objects move by two pixels a frame, one rests
+    assert totals["motion_pixels"]["mean"] == pytest.approx(8 / 5)
+    assert totals["motion"]["maximum"] == pytest.approx(100 * 2 / 8)
+    printed = capsys.readouterr().out
+    assert "davis2017: 2 clips, 12 frames (12 annotated), 5 objects, 64x48 pixels" in printed
+    (row,) = [line.split() for line in printed.splitlines() if line.startswith(" alpha")]
+    # mean and range of both areas in percent of 3072 pixels; (1/6 + 1/4) / 2 of an object size
+    assert row == ["alpha", "6", "2", "64x48", "3.39", "2.08-4.69", "2", "20.83", "0"]
+    assert (tmp_path / "davis2017_stats.png").is_file()
+
+
+def test_stats_in_processes(davis: Fake, tmp_path: Path) -> None:
+    files = [tmp_path / "1.json", tmp_path / "2.json"]
+    for workers, numbers in enumerate(files, start=1):
+        options = (f"--workers={workers}", f"--json={numbers}", f"--out={tmp_path / 'a.png'}")
+        assert data("stats", davis, *options) == 0
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_stats_name_what_is_not_known(tmp_path: Path, capsys: Capture) -> None:
+    fake = Fake("davis2017", make_davis(tmp_path / "davis", annotate="first"))
+    options = (f"--out={tmp_path / 'a.png'}", f"--json={tmp_path / 'a.json'}", "--per-clip")
+    assert data("stats", fake, *options) == 0
+    printed = capsys.readouterr().out
+    assert "12 frames (2 annotated)" in printed
+    (row,) = [line.split() for line in printed.splitlines() if line.startswith(" alpha")]
+    assert row == ["alpha", "6", "(1)", "2", "64x48", "3.39", "2.08-4.69", "-", "-", "-"]
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert content["totals"]["motion"]["mean"] is None
+
+
+def test_stats_refuse_damaged_masks(tmp_path: Path, capsys: Capture) -> None:
+    fake = Fake("davis2017", make_davis(tmp_path / "davis"))
+    path = fake.root / "Annotations" / "480p" / "beta" / "00002.png"
+    path.write_bytes(path.read_bytes()[:-20])
+    out = tmp_path / "a.png"
+    (line,) = refusal(capsys, "stats", fake, f"--out={out}")
+    assert f"{path}: is truncated" in line
+    assert not out.exists()
+
+
+# preview
+
+
+@pytest.mark.parametrize("name", sorted(VIDEO_FAKES | STILL_FAKES))
+def test_preview(name: str, make_fake: Callable[[str], Fake], tmp_path: Path) -> None:
+    fake, out = make_fake(name), tmp_path / "new" / "look"
+    assert data("preview", fake, f"--out={out}", "--count=3", "--clips=1") == 0
+    expected = {"contact_sheet.png"}
+    dataset = fake.open() if name in VIDEO_FAKES else None
+    if dataset is not None:
+        expected.add(f"{dataset.names[0]}.mp4")
+        with av.open(str(out / f"{dataset.names[0]}.mp4")) as video:
+            assert sum(1 for _ in video.decode(video=0)) == len(dataset[0].frame_names)
+    assert {path.name for path in out.iterdir()} == expected
+    shown = min(3, len(dataset if dataset is not None else fake.open_stills()))
+    sheet = PIL.Image.open(out / "contact_sheet.png")
+    assert sheet.width <= shown * (360 + 4)
+    assert sheet.height <= 240 + 26
+
+
+def test_sheet_shows_the_objects(davis: Fake, tmp_path: Path) -> None:
+    assert data("preview", davis, f"--out={tmp_path}", "--clips=0") == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["contact_sheet.png"]
+    sheet = np.asarray(PIL.Image.open(tmp_path / "contact_sheet.png")).astype(int)
+    # two pictures of 240 rows, five times their size, with a caption below
+    assert sheet.shape == (240 + 22, 2 * 320 + 4, 3)
+    painted = overlay(fake_frame(0), fake_label_map(0)).astype(int)
+    for x in (0, 324):
+        for object_id, (row, column) in {1: (10, 10), 2: (34, 54)}.items():
+            assert fake_label_map(0)[row, column] == object_id
+            shown = sheet[5 * row + 2, x + 5 * column + 2]
+            assert np.abs(shown - painted[row, column]).max() < 12
+    captions = sheet[240:]
+    assert (captions.max(axis=2) > 180).any()
+
+
+def test_video_paints_only_what_is_known(tmp_path: Path) -> None:
+    fake = Fake("youtube_vos2019", make_youtube_vos(tmp_path / "data", splits=["valid"]))
+    assert data("preview", fake, f"--out={tmp_path}", "--sequences", "gap", "--fps=6") == 0
+    with av.open(str(tmp_path / "gap.mp4")) as video:
+        assert video.streams.video[0].average_rate == 6
+        frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+    clip = fake.open().clip("gap")
+    assert clip.ground_truth(0) is None
+    inside = clip.annotations[0].label_map == 4  # green, and painted blue
+    originals = list(clip.frames())
+    differences = [
+        np.abs(shown.astype(int) - original)[inside].mean()
+        for shown, original in zip(frames, originals, strict=True)
+    ]
+    assert differences[0] > 30
+    assert max(differences[1:]) < 12
+
+
+def test_tall_videos_are_shrunk(davis: Fake, tmp_path: Path) -> None:
+    options = ("--sequences", "beta", "--height=24", f"--out={tmp_path}")
+    assert data("preview", davis, *options) == 0
+    with av.open(str(tmp_path / "beta.mp4")) as video:
+        stream = video.streams.video[0]
+        assert (stream.height, stream.width) == (24, 32)
+
+
+def test_chosen_evenly() -> None:
+    assert chosen_evenly("abcdefghi", 3) == ["a", "e", "i"]
+    assert chosen_evenly("abc", 5) == ["a", "b", "c"]
+    assert chosen_evenly("abc", 1) == ["a"]
+    assert chosen_evenly("abc", 0) == []
+    assert len(set(chosen_evenly(range(1000), 24))) == 24
+
+
+def test_fitted() -> None:
+    assert fitted((480, 854), (240, 360)) == (202, 360)
+    assert fitted((800, 400), (240, 360)) == (240, 120)
+    assert fitted((2, 4000), (240, 360)) == (1, 360)
+
+
+# export
+
+
+@pytest.mark.parametrize("name", sorted(VIDEO_FAKES))
+def test_export_and_back(
+    name: str, make_fake: Callable[[str], Fake], tmp_path: Path, capsys: Capture
+) -> None:
+    fake, rules = make_fake(name), clip_rules(name)
+    results, out, unpacked = tmp_path / "masks", tmp_path / "a.zip", tmp_path / "unpacked"
+    written: dict[tuple[str, str], LabelMap] = {}
+    for clip in fake.open():
+        with ResultWriter(results).sequence(clip.name) as writer:
+            for index, frame in enumerate(clip.frame_names):
+                label_map = truth_of(clip, index)
+                writer.write(frame, label_map)
+                if frame in clip.required_names:
+                    written[clip.name, frame] = label_map
+    # the folder of a run, with its masks in "masks"
+    assert data("export", fake, f"--results={tmp_path}", f"--out={out}") == 0
+    printed = capsys.readouterr().out
+    assert f"{out}: {len(written)} masks (0 encoded anew)" in printed
+    assert (rules.server or f"{name} has no server") in printed
+    with zipfile.ZipFile(out) as zipped:
+        zipped.extractall(unpacked)
+    back = StoredResults(unpacked / rules.prefix)
+    assert sorted(back.sequences) == sorted(fake.open().names)
+    assert len(list(unpacked.rglob("*.png"))) == len(written)
+    for (sequence, frame), label_map in written.items():
+        np.testing.assert_array_equal(back.read(sequence, frame), label_map)
+
+
+@pytest.mark.parametrize("name", sorted(STILL_FAKES))
+def test_export_stills_and_back(
+    name: str, make_fake: Callable[[str], Fake], tmp_path: Path
+) -> None:
+    fake, out, unpacked = make_fake(name), tmp_path / "a.zip", tmp_path / "unpacked"
+    written = {}
+    for still in fake.open_stills():
+        written[still.name] = (still.mask() == 1).astype(np.uint8)
+        write_mask(tmp_path / "results" / f"{still.name}.png", written[still.name])
+    assert data("export", fake, f"--results={tmp_path / 'results'}", f"--out={out}") == 0
+    with zipfile.ZipFile(out) as zipped:
+        zipped.extractall(unpacked)
+        assert len(zipped.namelist()) == len(written)
+    for still_name, mask in written.items():
+        np.testing.assert_array_equal(read_mask(unpacked / f"{still_name}.png"), mask)
+
+
+@pytest.fixture
+def results(davis: Fake, tmp_path: Path) -> Path:
+    for clip in davis.open():
+        for index, frame in enumerate(clip.frame_names):
+            write_mask(tmp_path / "results" / clip.name / f"{frame}.png", truth_of(clip, index))
+    return tmp_path / "results"
+
+
+def test_export_names_all_problems(
+    davis: Fake, results: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    (results / "beta" / "00001.png").unlink()
+    (results / "gamma").mkdir()
+    write_mask(results / "alpha" / "00002.png", fake_label_map(2, (1, 3)))
+    write_mask(results / "alpha" / "00003.png", fake_label_map(3, (1, 3)))
+    out = tmp_path / "a.zip"
+    out.write_bytes(b"older")
+    lines = refusal(capsys, "export", davis, f"--results={results}", f"--out={out}")
+    assert lines[:-1] == [
+        "gamma: is no sequence of davis2017",
+        "alpha/00003.png: holds unknown ids 3; known are 1, 2",
+        "beta/00001.png: is missing",
+    ]
+    assert "3 problems, named above; nothing was written" in lines[-1]
+    assert out.read_bytes() == b"older"
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["a.zip"]
+
+
+def test_export_in_processes(davis: Fake, results: Path, tmp_path: Path) -> None:
+    files = [tmp_path / "1.zip", tmp_path / "2.zip"]
+    for workers, out in enumerate(files, start=1):
+        options = (f"--results={results}", f"--out={out}", f"--workers={workers}")
+        assert data("export", davis, *options) == 0
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_export_leaves_out_what_is_not_asked_for(
+    davis: Fake, results: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    write_mask(results / "alpha" / "extra.png", fake_label_map(0))
+    assert data("export", davis, f"--results={results}", f"--out={tmp_path / 'a.zip'}") == 0
+    assert "not asked for: 1 files (first alpha/extra.png)" in capsys.readouterr().out
+
+
+def test_export_of_some_sequences(
+    davis: Fake, results: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    options = (f"--results={results}", f"--out={tmp_path / 'a.zip'}", "--sequences", "beta")
+    (line,) = refusal(capsys, "export", davis, *options)
+    assert "takes whole splits only" in line
+    # no server, so a part will do
+    assert data("export", Fake("davis2016", davis.root), *options) == 0
+    with zipfile.ZipFile(tmp_path / "a.zip") as zipped:
+        assert zipped.namelist() == [f"beta/{t:05d}.png" for t in range(FRAMES)]
+
+
+# mistakes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        ("stats --dataset davis2071 --root x", "Did you mean 'davis2017'?"),
+        ("stats --dataset davis2017", "'davis2017' needs root"),
+        ("stats --dataset davis2017 --root x --out a.jpg", "--out a.jpg: give a file that ends"),
+        ("stats --dataset davis2017 --root x --json a.txt", "--json a.txt: give a file that"),
+        ("stats --dataset davis2017 --root x --perclip", "Did you mean '--per-clip'?"),
+        ("stats --dataset davis2017 --root no-such-place", "no such folder"),
+        ("preview --dataset davis2017 --root x --count 0", "'0' is no whole number from 1 on"),
+        ("preview --dataset davis2017 --root x --height 2", "'2' is no whole number from 16 on"),
+        ("export --dataset davis2017 --root x", "arguments are required: --results"),
+        ("export --dataset davis2017 --root x --results y --out z.tar", "ends in .zip"),
+    ],
+)
+def test_mistakes_are_answered_in_one_sentence(
+    arguments: str, answer: str, capsys: Capture
+) -> None:
+    assert cli.main(["data", *arguments.split()]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert answer in err
+
+
+def test_mistakes_in_paths(
+    davis: Fake, make_fake: Callable[[str], Fake], tmp_path: Path, capsys: Capture
+) -> None:
+    out = f"--out={tmp_path / 'a.zip'}"
+    for fake in (davis, make_fake("ecssd")):
+        (line,) = refusal(capsys, "export", fake, f"--results={tmp_path / 'none'}", out)
+        assert f"{tmp_path / 'none'}: no such folder" in line
+    (tmp_path / "file").touch()
+    for tool, option in (("stats", "file/a.png"), ("preview", "file")):
+        (line,) = refusal(capsys, tool, davis, f"--out={tmp_path / option}")
+        assert f"{tmp_path / 'file'}: cannot be made" in line
+
+
+def test_still_images_have_no_clips(
+    make_fake: Callable[[str], Fake], tmp_path: Path, capsys: Capture
+) -> None:
+    options = ("--per-clip", f"--out={tmp_path / 'a.png'}")
+    (line,) = refusal(capsys, "stats", make_fake("ecssd"), *options)
+    assert "--per-clip is for videos" in line
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    path.write_text("older")
+
+    def interrupted() -> None:
+        with whole_file(path) as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert path.read_text() == "older"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("tool", ["stats", "preview", "export"])
+def test_help(tool: str, capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["data", tool, "--help"])
+    assert exit_.value.code == 0
+    assert f"usage: cli.py data {tool}" in capsys.readouterr().out
