@@ -33,8 +33,8 @@ class VideoDataModule(BaseVOSDataModule):
             the validation clips of the toy set.
         train_split: Split list to train on. None trains on the first frames of ``split`` itself,
             as LucidTracker does: only what is given at test time is used.
-        train_sets: Train on frames of these sets instead, of videos and of still images, read as
-            they are drawn. An item that is repeated is one frame or image.
+        train_sets: Train on frames of these sets instead, whatever ``train_split`` says: videos and
+            still images, read as they are drawn. An item that is repeated is one frame or image.
         train_root: Folder in which relative roots of ``train_sets`` begin.
         sequences: Restrict validation, test and prediction to these sequences.
         mask: For "folder": the mask of the first frame.
@@ -71,8 +71,6 @@ class VideoDataModule(BaseVOSDataModule):
             samples_per_epoch=samples_per_epoch,
             num_workers=num_workers,
         )
-        if train_sets is not None and train_split is not None:
-            raise ConfigError("train_sets takes the place of train_split; set one of them to null.")
         # a checkpoint holds plain values only
         self.save_hyperparameters(ignore=["train_sets"])
         self._train_split = train_split

@@ -170,9 +170,11 @@ def test_arguments_are_named() -> None:
             module("toy")  # type: ignore[misc]
 
 
-def test_training_frames_come_from_one_place(sets: list[TrainSet]) -> None:
-    with pytest.raises(ConfigError, match="takes the place of train_split"):
-        VideoDataModule(train_sets=sets, train_split="train")
+def test_named_sets_win_over_the_split_of_a_config(sets: list[TrainSet], davis_root: Path) -> None:
+    module = VideoDataModule(
+        dataset="davis2017", root=str(davis_root), train_sets=sets, train_split="no-such-split"
+    )
+    module.open("fit")
 
 
 def test_lucid_refuses_more_frames_than_it_can_take_apart() -> None:
