@@ -1,0 +1,180 @@
+"""Masks mended in a copy: soft edges cut, colours snapped, palettes written, modes evened out.
+
+What is mended reads as before, wherever it could be read before. Frames, masks of the wrong size,
+damaged files and JPEG masks are left as they are.
+"""
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+
+from datasets_vos.base import DiskClip
+from datasets_vos.clips import ImageClip
+from datasets_vos.images import load_pillow
+from datasets_vos.integrity.editions import Usage
+from datasets_vos.integrity.mask_files import (
+    has_davis_palette,
+    is_black_and_white,
+    is_picture,
+    keeps_ids,
+    softness,
+    solid_ids,
+)
+from datasets_vos.mask_formats import BINARY, LAYERED, MaskFormat
+from datasets_vos.masks import write_mask
+from datasets_vos.stills import StillImage
+from vos_core.errors import MaskError, VOSError
+from vos_core.palette import davis_palette
+from vos_core.types import VOID, Image, LabelMap
+
+# Ours: less of a smoothed mask than this is never left of the colours of its objects.
+_EXACT_SHARE = 0.25
+# Wide smoothing leaves plateaus that are not quite white.
+_WHITE = 250
+
+_ONE_OBJECT = "soft masks cut above 127"
+_SNAPPED = "colours snapped to those of the objects"
+_PALETTE = "palettes written"
+_MODE = "pixel modes evened out"
+
+
+def copy_tree(source: Path, target: Path, advance: Callable[[], None]) -> None:
+    """Copy a file, or a folder with all that is in it, as plain writable files.
+
+    Links are followed, and left out where they lead nowhere.
+
+    Args:
+        source: What to copy.
+        target: Where to; does not exist.
+        advance: Called after each file.
+
+    Raises:
+        OSError: If a file cannot be read or written.
+    """
+    if source.is_file():
+        shutil.copyfile(source, target)
+        advance()
+        return
+    for folder, _, files in os.walk(source, followlinks=True):
+        inside = target / Path(folder).relative_to(source)
+        inside.mkdir(parents=True)
+        for name in files:
+            path = Path(folder) / name
+            if path.exists():
+                shutil.copyfile(path, inside / name)
+            advance()
+
+
+def mend_masks(item: DiskClip | StillImage, usage: Usage) -> Counter[str]:
+    """Mend the mask files of a clip or still image in place.
+
+    Args:
+        item: Of a copy; its mask files are replaced.
+        usage: What is usual in the dataset.
+
+    Returns:
+        What was done, in words -> to how many files.
+    """
+    done: Counter[str] = Counter()
+    if not isinstance(item, ImageClip | StillImage):
+        return done
+    try:
+        for path in _mask_files(item):
+            if is_picture(path, item.format):
+                done.update(_mend(path, item.format, item.size, usage))
+    except VOSError:
+        pass  # cannot be mended; verifying the copy tells why
+    return done
+
+
+def _mask_files(item: ImageClip | StillImage) -> Iterable[Path]:
+    if isinstance(item, ImageClip):
+        return chain.from_iterable(item.mask_paths.values())
+    return item.mask_paths
+
+
+def _mend(path: Path, format: MaskFormat, size: tuple[int, int], usage: Usage) -> list[str]:
+    """Mend one file and return what was done, if anything."""
+    try:
+        image = load_pillow(path)
+    except VOSError:
+        return []
+    if (image.height, image.width) != size:
+        return []
+    if not (keeps_ids(format) or is_black_and_white(format)):
+        return []
+    reader = BINARY if format == LAYERED else format
+    try:
+        labels = reader.read((path,), size)
+    except MaskError:
+        snapped = _snap(image)
+        if snapped is None:
+            return []
+        what, labels = _SNAPPED, snapped
+    else:
+        needed = _need(image, labels, format, usage)
+        if needed is None:
+            return []
+        what = needed
+    if keeps_ids(format):
+        write_mask(path, labels)
+    else:
+        gray = np.where(labels > 0, np.uint8(255), np.uint8(0))
+        PIL.Image.fromarray(gray).save(path)
+    return [what]
+
+
+def _need(image: PIL.Image.Image, labels: LabelMap, format: MaskFormat, usage: Usage) -> str | None:
+    """Tell what a readable mask needs."""
+    unusual = image.mode in ("LA", "RGBA") or (usage.modes and image.mode not in usage.modes)
+    if keeps_ids(format):
+        if image.mode == "P":
+            return None if has_davis_palette(image) else _PALETTE
+        return _PALETTE if unusual else None
+    if image.mode in ("L", "LA"):
+        gray = np.asarray(image.getchannel("L"))
+        if softness(gray)[0] or not np.array_equal(gray > 0, labels > 0):
+            return _ONE_OBJECT
+    return _MODE if unusual else None
+
+
+def _snap(image: PIL.Image.Image) -> LabelMap | None:
+    """Return the ids that a smoothed mask had, or None where this cannot be told."""
+    if image.mode not in ("L", "LA", "RGB", "RGBA"):
+        return None
+    rgba = np.asarray(image.convert("RGBA"))
+    rgb = np.where(rgba[..., 3:] > 127, rgba[..., :3], np.uint8(0))
+    if (rgb == rgb[..., :1]).all():
+        return _cut_white(rgb[..., 0])
+    return _snap_colours(rgb)
+
+
+def _cut_white(gray: LabelMap) -> LabelMap | None:
+    """Cut the soft edges of white objects, unless another value fills an area and may be an id."""
+    solid = solid_ids(gray)
+    if not solid or min(solid) < _WHITE:
+        return None
+    return (gray > 127).astype(np.uint8)
+
+
+def _snap_colours(rgb: Image) -> LabelMap | None:
+    """Take each pixel for the nearest of the palette colours that fill an area."""
+    colours, inverse = np.unique(rgb.reshape(-1, 3), axis=0, return_inverse=True)
+    inverse = inverse.reshape(rgb.shape[:2])
+    palette = davis_palette().astype(int)
+    same = (colours[:, None] == palette[None]).all(axis=2)  # (colours, ids)
+    exact = (same * np.arange(len(palette))).max(axis=1).astype(np.uint8)[inverse]
+    ids = solid_ids(exact) - {VOID}
+    candidates = np.array([0, *sorted(ids)], dtype=np.uint8)
+    distances = ((colours[:, None] - palette[candidates][None]) ** 2).sum(axis=2)
+    labels: LabelMap = candidates[distances.argmin(axis=1)][inverse]
+    kept = np.count_nonzero((exact == labels) & (labels > 0))
+    if not ids or kept < _EXACT_SHARE * np.count_nonzero(labels):
+        return None
+    return labels

@@ -1,0 +1,152 @@
+"""Masks mended in place."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import PIL.Image
+import pytest
+
+from datasets_vos import Davis, StillImage
+from datasets_vos.integrity import Usage, copy_tree, mend_masks
+from datasets_vos.mask_formats import BINARY, INSTANCE_CODES, MaskFormat
+from datasets_vos.masks import read_mask, write_mask
+from tests.fakes import fake_label_map, make_davis, make_frames
+from vos_core.errors import MaskError
+from vos_core.palette import davis_palette
+from vos_core.types import Image, LabelMap
+
+GRAY = Usage(frozenset({"L"}))
+INDEXED = Usage(frozenset({"P"}))
+
+
+@pytest.fixture
+def davis2017(tmp_path: Path) -> Path:
+    return make_davis(tmp_path, sequences=("alpha",), size=(96, 128))
+
+
+def _mask(root: Path, frame: int) -> Path:
+    return root / "Annotations" / "480p" / "alpha" / f"{frame:05d}.png"
+
+
+def _mend(root: Path, year: str = "2017") -> dict[str, int]:
+    return dict(mend_masks(Davis(root, year=year)[0], INDEXED if year == "2017" else GRAY))
+
+
+def _smoothed(label_map: LabelMap) -> Image:
+    """Paint a label map in the palette's colours with an anti-aliased brush."""
+    large = davis_palette()[np.kron(label_map, np.ones((4, 4), np.uint8))]
+    return np.asarray(cv2.resize(cv2.blur(large, (5, 5)), label_map.shape[::-1], interpolation=3))
+
+
+def _still(folder: Path, mask: LabelMap, format: MaskFormat = BINARY) -> StillImage:
+    make_frames(folder / "images", 1)
+    PIL.Image.fromarray(mask).save(folder / "m.png")
+    return StillImage("a", folder / "images" / "00000.jpg", (folder / "m.png",), format)
+
+
+def test_sound_masks_are_left_alone(davis2017: Path) -> None:
+    before = {path: path.read_bytes() for path in davis2017.rglob("*.png")}
+    assert _mend(davis2017) == {}
+    assert {path: path.read_bytes() for path in davis2017.rglob("*.png")} == before
+
+
+def test_smoothed_colours_are_snapped(davis2017: Path) -> None:
+    truth = fake_label_map(2, size=(96, 128))
+    PIL.Image.fromarray(_smoothed(truth)).save(_mask(davis2017, 2))
+    with pytest.raises(MaskError, match="outside the DAVIS palette"):
+        read_mask(_mask(davis2017, 2))
+    assert _mend(davis2017) == {"colours snapped to those of the objects": 1}
+    mended = read_mask(_mask(davis2017, 2))
+    assert set(np.unique(mended)) == {0, 1, 2}
+    # only the outermost pixels of the squares are open to doubt
+    assert (mended != truth).sum() <= 4 * 12 + 4 * 8
+    with PIL.Image.open(_mask(davis2017, 2)) as image:
+        assert image.mode == "P"
+
+
+def test_ids_get_their_palette(davis2017: Path) -> None:
+    truth = fake_label_map(1, size=(96, 128))
+    PIL.Image.fromarray(truth).save(_mask(davis2017, 1))
+    PIL.Image.fromarray(davis_palette()[truth]).save(_mask(davis2017, 3))
+    with PIL.Image.open(_mask(davis2017, 2)) as image:
+        image.load()
+    image.putpalette([7, 7, 7] * 256)
+    image.save(_mask(davis2017, 2))
+    expected = read_mask(_mask(davis2017, 2))
+    assert _mend(davis2017) == {"palettes written": 3}
+    for frame, labels in ((1, truth), (2, expected), (3, truth)):
+        np.testing.assert_array_equal(read_mask(_mask(davis2017, frame)), labels)
+        with PIL.Image.open(_mask(davis2017, frame)) as image:
+            assert image.getpalette()[:9] == [0, 0, 0, 128, 0, 0, 0, 128, 0]
+
+
+def test_one_white_smoothed_object_among_ids(davis2017: Path) -> None:
+    white = fake_label_map(1, (1,), (96, 128)) * 255
+    PIL.Image.fromarray(cv2.GaussianBlur(white, (5, 5), 1.0)).save(_mask(davis2017, 1))
+    assert _mend(davis2017) == {"colours snapped to those of the objects": 1}
+    mended = read_mask(_mask(davis2017, 1))
+    assert set(np.unique(mended)) == {0, 1}
+    np.testing.assert_array_equal(mended, cv2.GaussianBlur(white, (5, 5), 1.0) > 127)
+
+
+def test_what_cannot_be_told_is_left(davis2017: Path) -> None:
+    gray = fake_label_map(1, size=(96, 128)) * 100  # 100 and 200: shades of two objects, or edges?
+    noise = np.random.default_rng(0).integers(0, 255, (96, 128, 3), dtype=np.uint8)
+    PIL.Image.fromarray(gray).save(_mask(davis2017, 1))
+    PIL.Image.fromarray(noise).save(_mask(davis2017, 2))
+    write_mask(_mask(davis2017, 3), fake_label_map(3))  # of another size
+    _mask(davis2017, 4).write_bytes(_mask(davis2017, 4).read_bytes()[:90])
+    before = {path: path.read_bytes() for path in davis2017.rglob("*.png")}
+    assert _mend(davis2017) == {}
+    assert {path: path.read_bytes() for path in davis2017.rglob("*.png")} == before
+
+
+def test_binary_masks_become_black_and_white(tmp_path: Path) -> None:
+    root = make_davis(tmp_path, year="2016", sequences=("alpha",))
+    white = fake_label_map(0, (1,)) * 255
+    PIL.Image.fromarray(white).convert("LA").save(_mask(root, 0))
+    PIL.Image.fromarray(cv2.GaussianBlur(white, (3, 3), 0.5)).save(_mask(root, 1))
+    write_mask(_mask(root, 2), fake_label_map(2))
+    truths = [read_mask(_mask(root, frame), binary=True) for frame in range(3)]
+    assert _mend(root, "2016") == {"pixel modes evened out": 2, "soft masks cut above 127": 1}
+    for frame, truth in enumerate(truths):
+        with PIL.Image.open(_mask(root, frame)) as image:
+            assert image.mode == "L"
+            np.testing.assert_array_equal(np.asarray(image), truth * 255)
+
+
+def test_graded_masks_are_cut(tmp_path: Path) -> None:
+    graded = fake_label_map(0)
+    graded[graded == 1], graded[graded == 2] = 106, 149
+    still = _still(tmp_path, graded)
+    assert mend_masks(still, GRAY) == {"soft masks cut above 127": 1}
+    with PIL.Image.open(tmp_path / "m.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), (graded == 149) * 255)
+
+
+def test_instance_codes_are_no_masks_to_mend(tmp_path: Path) -> None:
+    codes = fake_label_map(0).astype(np.uint16) * 1000
+    still = _still(tmp_path, codes, INSTANCE_CODES)
+    before = (tmp_path / "m.png").read_bytes()
+    assert mend_masks(still, GRAY) == {}
+    assert (tmp_path / "m.png").read_bytes() == before
+
+
+def test_a_copy_is_plain_and_complete(tmp_path: Path) -> None:
+    source, steps = tmp_path / "source", []
+    (source / "inner").mkdir(parents=True)
+    (source / "inner" / "a.txt").write_text("a")
+    (source / "link.txt").symlink_to(source / "inner" / "a.txt")
+    (source / "broken").symlink_to(source / "nowhere")
+    (source / "inner" / "a.txt").chmod(0o444)
+    copy_tree(source, tmp_path / "target", lambda: steps.append(1))
+    copied = sorted(path for path in (tmp_path / "target").rglob("*") if path.is_file())
+    assert [path.relative_to(tmp_path / "target").as_posix() for path in copied] == [
+        "inner/a.txt",
+        "link.txt",
+    ]
+    assert not any(path.is_symlink() for path in copied)
+    copied[0].write_text("b")
+    assert (source / "inner" / "a.txt").read_text() == "a"
+    assert len(steps) == 3
