@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import PIL.Image
 
 from datasets_vos.images import load_pillow
@@ -99,6 +100,11 @@ def solid_ids(labels: LabelMap) -> set[int]:
 
     The others are lines: thin objects, or what smoothing left of an edge.
     """
+    return {int(i) for i in filling(labels) if i}
+
+
+def filling(values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> npt.NDArray[np.intp]:
+    """Return the values that fill a 3x3 square somewhere in a (H, W) map, ascending."""
     kernel = np.ones((3, 3), np.uint8)
-    inside = cv2.erode(labels, kernel) == cv2.dilate(labels, kernel)
-    return {int(i) for i in np.flatnonzero(np.bincount(labels[inside], minlength=1)) if i}
+    inside = np.asarray(cv2.erode(values, kernel) == cv2.dilate(values, kernel))
+    return np.flatnonzero(np.bincount(values[inside]))

@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import PIL.Image
 
 from datasets_vos.base import DiskClip
@@ -19,6 +20,7 @@ from datasets_vos.clips import ImageClip
 from datasets_vos.images import load_pillow
 from datasets_vos.integrity.editions import Usage
 from datasets_vos.integrity.mask_files import (
+    filling,
     has_davis_palette,
     is_black_and_white,
     is_picture,
@@ -35,6 +37,8 @@ from vos_core.types import VOID, Image, LabelMap
 
 # Ours: less of a smoothed mask than this is never left of the colours of its objects.
 _EXACT_SHARE = 0.25
+# Ours: how much the colours of one object may differ in a channel, where smoothing fades out.
+_SAME_COLOUR = 16
 # Wide smoothing leaves plateaus that are not quite white.
 _WHITE = 250
 
@@ -164,17 +168,33 @@ def _cut_white(gray: LabelMap) -> LabelMap | None:
 
 
 def _snap_colours(rgb: Image) -> LabelMap | None:
-    """Take each pixel for the nearest of the palette colours that fill an area."""
+    """Take each pixel for the nearest of the colours that fill an area."""
     colours, inverse = np.unique(rgb.reshape(-1, 3), axis=0, return_inverse=True)
-    inverse = inverse.reshape(rgb.shape[:2])
-    palette = davis_palette().astype(int)
-    same = (colours[:, None] == palette[None]).all(axis=2)  # (colours, ids)
-    exact = (same * np.arange(len(palette))).max(axis=1).astype(np.uint8)[inverse]
-    ids = solid_ids(exact) - {VOID}
-    candidates = np.array([0, *sorted(ids)], dtype=np.uint8)
-    distances = ((colours[:, None] - palette[candidates][None]) ** 2).sum(axis=2)
-    labels: LabelMap = candidates[distances.argmin(axis=1)][inverse]
-    kept = np.count_nonzero((exact == labels) & (labels > 0))
-    if not ids or kept < _EXACT_SHARE * np.count_nonzero(labels):
+    if len(colours) > np.iinfo(np.uint16).max:
         return None
-    return labels
+    which = inverse.reshape(rgb.shape[:2]).astype(np.uint16)
+    solid = filling(which)
+    ids = np.array([_id_of(colour) for colour in colours[solid]], dtype=np.uint8)
+    if 0 not in ids or not ids.any():
+        return None
+    for each in np.unique(ids):  # two objects must not become one
+        if np.ptp(colours[solid][ids == each], axis=0).max() > _SAME_COLOUR:
+            return None
+    differences = colours[:, None].astype(int) - colours[solid]  # (all colours, solid ones, 3)
+    nearest = ids[(differences**2).sum(axis=2).argmin(axis=1)]
+    labels: LabelMap = nearest[which]
+    kept = np.count_nonzero(np.isin(which, solid) & (labels > 0))
+    return labels if kept >= _EXACT_SHARE * np.count_nonzero(labels) else None
+
+
+def _id_of(colour: npt.NDArray[np.uint8]) -> int:
+    """Return the id of a palette colour, or of the most similar one of black and the first seven.
+
+    These seven are the mixtures of red, green and blue, in which masks are painted by hand.
+    """
+    palette = davis_palette()
+    exact = np.flatnonzero((palette[:VOID] == colour).all(axis=1))
+    if len(exact):
+        return int(exact[0])
+    differences = palette[:8].astype(int) - colour
+    return int((differences**2).sum(axis=1).argmin())

@@ -65,6 +65,35 @@ def test_smoothed_colours_are_snapped(davis2017: Path) -> None:
         assert image.mode == "P"
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "ids"),
+    [
+        ((255, 0, 0), (0, 0, 255), {1, 4}),
+        ((120, 0, 0), (0, 128, 0), {1, 2}),
+        ((255, 255, 0), (64, 0, 0), {3, 8}),  # the second is id 8's own colour
+        ((255, 0, 0), (200, 40, 40), set()),  # two reds: which is which?
+    ],
+)
+def test_painted_colours_become_the_nearest_ids(
+    davis2017: Path, first: tuple[int, ...], second: tuple[int, ...], ids: set[int]
+) -> None:
+    truth = fake_label_map(2, size=(96, 128))
+    painted = np.uint8([(0, 0, 0), first, second])[truth]
+    PIL.Image.fromarray(cv2.GaussianBlur(painted, (3, 3), 0.6)).save(_mask(davis2017, 2))
+    assert bool(_mend(davis2017)) == bool(ids)
+    if ids:
+        mended = read_mask(_mask(davis2017, 2))
+        assert set(np.unique(mended)) == {0, *ids}
+        np.testing.assert_array_equal(mended == min(ids), truth == 1)
+
+
+def test_a_painted_background_is_not_guessed(davis2017: Path) -> None:
+    truth = fake_label_map(2, size=(96, 128))
+    painted = np.uint8([(255, 255, 255), (255, 0, 0), (0, 255, 0)])[truth]
+    PIL.Image.fromarray(painted).save(_mask(davis2017, 2))
+    assert _mend(davis2017) == {}
+
+
 def test_ids_get_their_palette(davis2017: Path) -> None:
     truth = fake_label_map(1, size=(96, 128))
     PIL.Image.fromarray(truth).save(_mask(davis2017, 1))
