@@ -1,6 +1,8 @@
 """The command line: each command names the code that does it; nothing heavy is imported here."""
 
 import importlib
+import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -34,13 +36,17 @@ def main(args: Sequence[str] | None = None) -> int:
         args: The command and its options; the process's own command line by default.
 
     Returns:
-        Exit status: 0 on success, 2 on a mistake in the input.
+        Exit status: 0 on success, 2 on a mistake in the input, 130 after Ctrl-C, 141 if what reads
+        the output has stopped reading.
     """
     arguments = list(sys.argv[1:] if args is None else args)
     if not arguments or arguments[0] in ("-h", "--help"):
         lines = [f"  {name:10} {help_text}" for name, (_, _, help_text) in COMMANDS.items()]
         print(USAGE.format(commands="\n".join(lines)))
         return 0 if arguments else 2
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # names of files may hold what the terminal's encoding lacks
+        sys.stdout.reconfigure(errors="backslashreplace")
     from vos_core.errors import VOSError, nearest
 
     command = arguments[0]
@@ -55,13 +61,32 @@ def main(args: Sequence[str] | None = None) -> int:
     module, function, _ = COMMANDS[command]
     try:
         getattr(importlib.import_module(module), function)(arguments[1:])
+        sys.stdout.flush()
     except VOSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except PermissionError as error:
+        where = error.filename or "unnamed file"
+        print(f"error: {where}: permission denied; check who may use it.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        print("stopped; finished sequences are kept", file=sys.stderr)
+        print("stopped; what was finished is kept", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        if not _reader_left():
+            raise
+        return 141  # as of a program that SIGPIPE ends
     return 0
+
+
+def _reader_left() -> bool:
+    """Tell whether nobody reads stdout any more, as after ``| head``; if so, drop what is left."""
+    try:
+        print(flush=True)  # a flush alone does not fail again where nothing is buffered
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 if __name__ == "__main__":

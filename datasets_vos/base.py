@@ -10,7 +10,7 @@ from typing import Protocol, overload
 import numpy as np
 
 from datasets_vos.images import natural_key
-from vos_core.errors import DatasetError
+from vos_core.errors import ConfigError, DatasetError
 from vos_core.types import VOID, Annotation, Clip, LabelMap
 
 
@@ -74,12 +74,13 @@ class VOSDataset(Sequence[DiskClip]):
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return the end of an error message that points from a misspelt name to the nearest one.
 
-    Where nothing is near, the first eight known names are listed.
+    Capitals do not count. Where nothing is near, the first eight known names are listed.
     """
     options = list(known)
-    near = difflib.get_close_matches(name, options, n=1)
+    folded = {option.casefold(): option for option in options}
+    near = difflib.get_close_matches(name.casefold(), folded, n=1)
     if near:
-        return f"; the nearest is {near[0]!r}"
+        return f"; the nearest is {folded[near[0]]!r}"
     shown = ", ".join(options[:8]) + (", ..." if len(options) > 8 else "")
     return f"; there are: {shown or 'none'}"
 
@@ -104,6 +105,20 @@ def list_folders(folder: Path) -> list[str]:
     return sorted(names, key=natural_key)
 
 
+def read_lines(path: Path) -> list[str]:
+    """Read the lines of a list that comes with a dataset, such as a split.
+
+    Raises:
+        DatasetError: If it is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as err:
+        raise DatasetError(
+            f"{path}: byte {err.start} is not UTF-8; restore the list from the archive."
+        ) from err
+
+
 def choose_sequences(known: Iterable[str], chosen: Iterable[str], where: Path) -> list[str]:
     """Return the chosen names in their order, each once.
 
@@ -113,8 +128,11 @@ def choose_sequences(known: Iterable[str], chosen: Iterable[str], where: Path) -
         where: File or folder that holds the known names, for the message.
 
     Raises:
+        ConfigError: If ``chosen`` is one name instead of several.
         DatasetError: If a chosen name is unknown; the message names the nearest.
     """
+    if isinstance(chosen, str):
+        raise ConfigError(f"sequences is the text {chosen!r}; give a list of names.")
     options = dict.fromkeys(known)
     for name in chosen:
         if name not in options:

@@ -25,9 +25,11 @@ class ImageClip:
         format: How the masks are stored.
         partial_masks: Masks label only the objects that they introduce, so they are no truth.
         late_start: Every object may enter after the first frame, as the kind of clip has it.
+        fewest_frames: Shorter clips are refused, as there is nothing to propagate to.
     """
 
     late_start = False
+    fewest_frames = 2
 
     def __init__(
         self,
@@ -95,7 +97,7 @@ class ImageClip:
         stray = [path.name for path in files if path.stem not in index_of]
         if stray:
             raise DatasetError(
-                f"{folder}: {len(stray)} masks belong to no frame, first {stray[0]}; "
+                f"{folder}: masks belong to no frame ({len(stray)}, the first is {stray[0]}); "
                 f"compare with {self.where}."
             )
         return {index_of[path.stem]: (path,) for path in files}
@@ -195,7 +197,7 @@ class ImageClip:
         """Verify all files by their headers and endings; only the first mask is decoded.
 
         Raises:
-            DatasetError: If there are fewer than two frames, no mask for the first, or frames of
+            DatasetError: If there are too few frames, no mask for the first, or frames of
                 different sizes.
             MaskError: If the first mask is unusable or holds no object.
             CorruptFileError: If a file is cut short or damaged.
@@ -216,10 +218,10 @@ class ImageClip:
         """Verify the frames alone, by their headers and endings.
 
         Raises:
-            DatasetError: If there are fewer than two, or they are of different sizes.
+            DatasetError: If there are too few, or they are of different sizes.
             CorruptFileError: If a file is cut short or damaged.
         """
-        if len(self.frame_paths) < 2:
+        if len(self.frame_paths) < self.fewest_frames:
             raise DatasetError(
                 f"{self.where}: has one frame, so there is nothing to propagate to; "
                 "give at least two."

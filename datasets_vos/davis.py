@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from datasets_vos.base import VOSDataset, choose_sequences, list_folders
+from datasets_vos.base import VOSDataset, choose_sequences, list_folders, read_lines
 from datasets_vos.clips import ImageClip
 from datasets_vos.mask_formats import BINARY, INDEXED
 from vos_core.errors import ConfigError, DatasetError
@@ -125,14 +125,8 @@ class _UnannotatedClip(ImageClip):
 
 
 def _read_split(path: Path, found: set[str]) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as err:
-        raise DatasetError(
-            f"{path}: byte {err.start} is not UTF-8; restore the list from the archive."
-        ) from err
     names = []
-    for line in lines:
+    for line in read_lines(path):
         if line.strip():
             first = PurePosixPath(line.split()[0])
             # A pair list names the image of every frame, whose folder is the sequence.

@@ -36,9 +36,9 @@ def read_mask(path: Path, *, binary: bool = False) -> LabelMap:
 
     Args:
         path: A PNG, or any image Pillow reads.
-        binary: Merge all objects into object 1. Index 255 of a palette then counts as object, and
-            a gray mask that reaches beyond 32, or whose palette is gray, is cut above 127 (graded
-            saliency masks).
+        binary: Merge all objects into object 1. Index 255 of a palette then counts as object, but
+            beside other ids it is void and becomes background. A gray mask that reaches beyond 32,
+            or whose palette is gray, is cut above 127 (graded saliency masks).
 
     Returns:
         (H, W) uint8; 0 background, 1..254 object ids, 255 void.
@@ -145,7 +145,13 @@ def _merged(image: PIL.Image.Image) -> LabelMap:
         # A gray of DAVIS's own palette such as 7, (128, 128, 128), is an object either way.
         if (grays == grays[:, :1]).all() and grays.max() > 127:
             return np.asarray(colours[indices, 0] > 127, dtype=np.uint8)
-    return (indices > 0).astype(np.uint8)
+    return _merged_ids(indices)
+
+
+def _merged_ids(label_map: LabelMap) -> LabelMap:
+    """Merge all ids; 255 is one of them only where there is no other (0 and 255, not void)."""
+    objects = (label_map > 0) & (label_map < VOID)
+    return (objects if objects.any() else label_map > 0).astype(np.uint8)
 
 
 def _from_gray(gray: LabelMap, path: Path, binary: bool) -> LabelMap:
@@ -175,7 +181,7 @@ def _from_colours(image: PIL.Image.Image, path: Path, binary: bool) -> LabelMap:
     ids = np.array([id_of.get(int(code), -1) for code in colours])
     if (ids >= 0).all():
         label_map = ids.astype(np.uint8)[inverse.reshape(rgb.shape[:2])]
-        return (label_map > 0).astype(np.uint8) if binary else label_map
+        return _merged_ids(label_map) if binary else label_map
     if (rgb == rgb[..., :1]).all():
         return _from_gray(rgb[..., 0].copy(), path, binary)
     unknown = [(int(c) >> 16, int(c) >> 8 & 255, int(c) & 255) for c in colours[ids < 0]]

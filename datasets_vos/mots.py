@@ -76,7 +76,14 @@ class MotsClip(ImageClip):
 
     late_start = True
 
-    def __init__(self, name: str, frames: Path, masks: Path, layout: _Layout) -> None:
+    def __init__(
+        self,
+        name: str,
+        frames: Path,
+        masks: Path,
+        layout: _Layout,
+        entries: dict[str, dict[int, int]],
+    ) -> None:
         """Describe a clip; nothing is opened yet.
 
         Args:
@@ -84,10 +91,13 @@ class MotsClip(ImageClip):
             frames: Folder of its frames.
             masks: Folder of its instances; absent where they are withheld.
             layout: Of which set it is.
+            entries: Sequence -> code -> index of the frame in which it enters. A sequence that is
+                not in it is added when its masks are read.
         """
         super().__init__(name, frames, masks, format=INSTANCE_CODES)
         self._instances = masks
         self._layout = layout
+        self._known = entries
 
     @cached_property
     def codes(self) -> Mapping[int, int]:
@@ -142,9 +152,14 @@ class MotsClip(ImageClip):
                 )
         super().check()
 
-    @cached_property
+    @property
     def _entries(self) -> dict[int, int]:
         """Code -> index of the frame in which it enters, from one reading of all masks."""
+        if self.name not in self._known:
+            self._known[self.name] = self._read_entries()
+        return self._known[self.name]
+
+    def _read_entries(self) -> dict[int, int]:
         entries: dict[int, int] = {}
         paths = self.mask_paths
         read = partial(INSTANCE_CODES.read_codes, size=self.size)
@@ -166,7 +181,10 @@ class MotsClip(ImageClip):
 
 
 class Mots(VOSDataset):
-    """KITTI-MOTS or MOTS20; clips are :class:`MotsClip`."""
+    """KITTI-MOTS or MOTS20; clips are :class:`MotsClip`.
+
+    What is learnt from reading all masks of a sequence is kept here for clips opened later.
+    """
 
     def __init__(
         self,
@@ -219,6 +237,7 @@ class Mots(VOSDataset):
         if not names:
             raise DatasetError(f"{frames}: holds no sequence folder; unpack the data there.")
         self._names = tuple(names)
+        self._entries: dict[str, dict[int, int]] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -227,4 +246,4 @@ class Mots(VOSDataset):
 
     def _open(self, name: str) -> MotsClip:
         frames, masks = self._folder / "images" / name, self._folder / "instances" / name
-        return MotsClip(name, frames, masks, self._layout)
+        return MotsClip(name, frames, masks, self._layout, self._entries)

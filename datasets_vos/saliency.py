@@ -29,7 +29,7 @@ _Folders = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True)
 class GradedMasks(ImageMasks):
-    """Gray values are the share of observers that chose a pixel; more than half make an object.
+    """Gray values are the share of observers that chose a pixel; half or more make an object.
 
     Unlike :class:`datasets_vos.mask_formats.BinaryMasks`, dark values are never ids: one observer
     of twelve is stored as 21, and is no object.

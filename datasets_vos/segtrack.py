@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from datasets_vos.base import VOSDataset, choose_sequences, did_you_mean, list_folders
+from datasets_vos.base import VOSDataset, choose_sequences, did_you_mean, list_folders, read_lines
 from datasets_vos.clips import ImageClip, MaskFiles
 from datasets_vos.images import list_images
 from datasets_vos.mask_formats import LAYERED
@@ -221,13 +221,7 @@ class SegTrackV2(VOSDataset):
 
 def _read_list(path: Path, images: dict[str, Path]) -> list[str]:
     """Return the frame names after the header."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as err:
-        raise DatasetError(
-            f"{path}: byte {err.start} is not UTF-8; restore the list from the archive."
-        ) from err
-    names = [line.strip() for line in lines]
+    names = [line.strip() for line in read_lines(path)]
     if names and names[0] in images:
         # taking it for the header would lose the frame whose masks are given
         raise DatasetError(

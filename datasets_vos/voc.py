@@ -18,12 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets_vos.base import read_lines
 from datasets_vos.images import list_images, natural_key
 from datasets_vos.mask_formats import INDEXED
 from datasets_vos.masks import object_ids
 from datasets_vos.mat_masks import SBD_INSTANCES, sbd_categories
 from datasets_vos.stills import StillDataset, StillImage
-from vos_core.errors import CorruptFileError, DatasetError, MaskError
+from vos_core.errors import DatasetError, MaskError
 from vos_core.types import VOID
 
 VOC_CATEGORIES = (
@@ -205,11 +206,7 @@ def _read_list(folder: Path, split: str) -> list[str]:
     if not path.is_file():
         present = ", ".join(sorted(p.stem for p in folder.glob("*.txt"))) or "none"
         raise DatasetError(f"{path}: no such list; there are: {present}.")
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as err:
-        raise CorruptFileError(f"{path}: is no text; fetch it again.") from err
-    names = list(dict.fromkeys(line.split()[0] for line in lines if line.strip()))
+    names = list(dict.fromkeys(line.split()[0] for line in read_lines(path) if line.strip()))
     if not names:
         raise DatasetError(f"{path}: the list is empty; restore it from the archive.")
     return names

@@ -29,11 +29,14 @@ _NUMBER = re.compile(r"[0-9]+$")
 class YouTubeObjectsClip(ImageClip):
     """A shot, annotated in the first frame whose label shows the object, which may be a late one.
 
+    Where only the labelled images are packed, two shots consist of a single one.
+
     Attributes:
         category: Class of the object, e.g. ``aeroplane``.
     """
 
     late_start = True
+    fewest_frames = 1
 
     def __init__(self, name: str, category: str, folder: Path) -> None:
         """Describe a clip; nothing is opened yet.

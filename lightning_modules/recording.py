@@ -19,7 +19,8 @@ class ClipRecord:
     Attributes:
         name: The clip's name.
         frame_names: Stems of its frames.
-        results: Variant -> scores; empty where there is no truth.
+        protocol: Name of the rules it is scored by; ``None`` where it is not scored.
+        results: Variant -> scores; empty where it is not scored.
         worst: The frames of lowest J, worst first.
         preview: (H, W, 3) overlay of the middle frame.
         seconds_adapt: Wall-clock time of the adaptation.
@@ -29,6 +30,7 @@ class ClipRecord:
 
     name: str
     frame_names: tuple[str, ...]
+    protocol: str | None
     results: dict[str, SequenceResult]
     worst: tuple[WorstFrame, ...]
     preview: Image
@@ -106,6 +108,7 @@ def record_clip(
     return ClipRecord(
         name=clip.name,
         frame_names=tuple(clip.frame_names),
+        protocol=job.protocol,
         results={label: scorer.result() for label, scorer in scorers.items()},
         worst=tuple(worst.thumbnails()),
         preview=preview,

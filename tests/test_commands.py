@@ -2,7 +2,10 @@
 
 import csv
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -305,3 +308,42 @@ def test_data_without_a_tool_shows_the_tools(capsys: pytest.CaptureFixture[str])
         cli.main(["data"])
     assert exit_.value.code == 2
     assert "toy" in capsys.readouterr().out
+
+
+def test_nobody_reads_the_output_any_more() -> None:
+    script = Path(cli.__file__)
+    command = [sys.executable, str(script), "data", "list", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_other_broken_pipes_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_pipe(_: list[str]) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("datasets_vos.commands.evaluate.main", break_pipe)
+    with pytest.raises(BrokenPipeError):
+        cli.main(["evaluate"])
+
+
+def test_unreadable_data_is_told_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def deny(_: list[str]) -> None:
+        raise PermissionError(13, "Permission denied", "/data/DAVIS")
+
+    monkeypatch.setattr("datasets_vos.commands.evaluate.main", deny)
+    assert "/data/DAVIS: permission denied" in refusal(capsys, "evaluate")
+
+
+def test_names_beyond_the_terminals_encoding_are_escaped(tmp_path: Path) -> None:
+    command = [sys.executable, cli.__file__, "data", "list", "--roots", str(tmp_path / "ö")]
+    (tmp_path / "ö").mkdir()
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, env=environment, check=True)
+    assert b"searched: " in done.stdout
+    assert b"\\xf6)" in done.stdout

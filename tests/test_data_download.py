@@ -200,6 +200,33 @@ def test_a_moved_archive_points_to_the_homepage(
     assert names(tmp_path / "root" / ".downloads") == ["set.zip", "set.zip.sha256"]
 
 
+def test_a_damaged_archive_does_not_stand_in_the_way_of_a_whole_one(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, whole = tmp_path / "root", site.body
+    command = ("download", "--dataset", "davis2017", "--root", root, "--url", site.url)
+    site.body = whole[:2000]
+    error = refusal(capsys, *command)
+    assert "set.zip: is damaged" in error
+    assert "It was removed." in error
+    assert names(root / ".downloads") == []
+    site.body = whole
+    assert run(*command) == 0
+
+
+def test_an_archive_on_this_disk_needs_no_address(
+    trainval: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = tmp_path / "dö wn"
+    here.mkdir()
+    archive = trainval.rename(here / "all of it.zip")
+    command = ("download", "--dataset", "davis2017", "--root", tmp_path / "root", "--url")
+    error = refusal(capsys, *command, here / "other.zip")
+    assert f"'{here / 'other.zip'}' is neither an address nor a file" in error
+    assert run(*command, archive) == 0
+    assert archive.is_file()
+
+
 def test_a_wrong_checksum_leaves_nothing(
     site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -230,6 +257,8 @@ def test_too_little_room_is_said_before_anything_is_fetched(
         ("download --dataset ecssd --root x --sha256 00", "gives 1 digests, but there are 2 arch"),
         ("download --dataset ecssd --root x --url ftp://h/x.zip", "no address of http, https or"),
         ("list davis2107", "Did you mean 'davis2017'?"),
+        ("list ECSSD", "Did you mean 'ecssd'?"),
+        ("list --roots ~nobody-here/x", "there is no such user"),
         ("list --roots nowhere", "nowhere: no such folder"),
     ],
 )
@@ -254,20 +283,38 @@ def shelf(tmp_path: Path) -> Path:
 def test_list_names_all_and_finds_some(
     shelf: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", "60")  # of no account where the output is no terminal
     monkeypatch.setenv("VOS_DATA", str(shelf))
     assert run("list") == 0
     out = capsys.readouterr().out
     lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
     assert set(CATALOGUE) <= set(lines)
+    assert "50 clips, 3455 frames  CC BY-NC 4.0" in lines["davis2016"]
     assert f"On this disk (searched: {shelf}):" in out
     assert f"  davis2017              {shelf / 'DAVIS'} (2 clips)" in out
     monkeypatch.delenv("VOS_DATA")
     monkeypatch.chdir(shelf)
     assert run("list") == 0
     out = capsys.readouterr().out
-    assert "None is in data." in out
+    assert "None is on this disk (searched: data); search elsewhere with --roots DIR." in out
     assert "about 1.9 GB" in out
+
+
+def test_list_passes_over_what_may_not_be_read(
+    shelf: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = Path.is_file
+
+    def is_file(path: Path) -> bool:
+        if path.parent == shelf / "DAVIS":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "is_file", is_file)
+    assert run("list", "--roots", shelf) == 0
+    out = capsys.readouterr().out
+    assert str(shelf / "ECSSD") in out
+    assert str(shelf / "DAVIS") not in out
 
 
 def test_list_as_json(shelf: Path, capsys: pytest.CaptureFixture[str]) -> None:

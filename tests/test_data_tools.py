@@ -1,6 +1,7 @@
 """``data stats``, ``data preview`` and ``data export`` on a fake of every dataset."""
 
 import json
+import signal
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import cli
 from datasets_vos import DiskClip
 from datasets_vos.commands.data.preview import chosen_evenly, fitted
 from datasets_vos.commands.output import whole_file
+from datasets_vos.commands.parallel import work_through
 from datasets_vos.masks import read_mask, write_mask
 from datasets_vos.results import ResultWriter, StoredResults
 from datasets_vos.submission import clip_rules
@@ -133,6 +135,37 @@ def test_stats_name_what_is_not_known(tmp_path: Path, capsys: Capture) -> None:
     assert row == ["alpha", "6", "(1)", "2", "64x48", "3.39", "2.08-4.69", "-", "-", "-"]
     content = json.loads((tmp_path / "a.json").read_text())
     assert content["totals"]["motion"]["mean"] is None
+
+
+def test_no_terminal_is_too_narrow_for_names_and_numbers(
+    davis: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    assert data("stats", davis, "--per-clip", f"--out={tmp_path / 'a.png'}") == 0
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "2.08-4.69" in line]
+    assert row.split()[:4] == ["alpha", "6", "2", "64x48"]
+
+
+@pytest.mark.parametrize("tool", ["stats", "preview", "export"])
+def test_a_read_only_folder_is_refused_before_the_work(
+    tool: str, davis: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, _mode: Path(path) != tmp_path)
+    out = {"stats": tmp_path / "a.png", "preview": tmp_path, "export": tmp_path / "a.zip"}[tool]
+    results = [f"--results={davis.root}"] if tool == "export" else []
+    (line,) = refusal(capsys, tool, davis, f"--out={out}", *results)
+    assert f"{tmp_path}: nothing can be written there" in line
+    assert not list(tmp_path.iterdir())
+
+
+def _holds_interrupts_back(_job: int) -> bool:
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_ctrl_c_reaches_this_process_only() -> None:
+    held = work_through("asking", _holds_interrupts_back, [1, 2], files=2, workers=2)
+    assert held == [True, True]
+    assert not _holds_interrupts_back(0)
 
 
 def test_stats_refuse_damaged_masks(tmp_path: Path, capsys: Capture) -> None:
@@ -310,7 +343,7 @@ def test_export_leaves_out_what_is_not_asked_for(
 ) -> None:
     write_mask(results / "alpha" / "extra.png", fake_label_map(0))
     assert data("export", davis, f"--results={results}", f"--out={tmp_path / 'a.zip'}") == 0
-    assert "not asked for: 1 files (first alpha/extra.png)" in capsys.readouterr().out
+    assert "not asked for: 1 (first alpha/extra.png)" in capsys.readouterr().out
 
 
 def test_export_of_some_sequences(

@@ -40,10 +40,12 @@ class DependencyNotFoundError(VOSError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return `` Did you mean '...'?`` with the known name nearest to a misspelt one.
 
-    Empty where nothing is near; meant to be put behind the sentence that names the mistake.
+    Capitals do not count. Empty where nothing is near; meant to be put behind the sentence that
+    names the mistake.
     """
-    matches = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean {matches[0]!r}?" if matches else ""
+    folded = {each.casefold(): each for each in known}
+    matches = difflib.get_close_matches(name.casefold(), folded, n=1)
+    return f" Did you mean {folded[matches[0]]!r}?" if matches else ""
 
 
 def require(module: str, extra: str) -> ModuleType:

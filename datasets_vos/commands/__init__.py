@@ -4,6 +4,7 @@ What they share: a parser that answers mistakes in one sentence, and a progress 
 """
 
 import argparse
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -64,21 +65,30 @@ def at_least(lowest: int) -> Callable[[str], int]:
 
 
 def user_path(text: str) -> Path:
-    """Return a path as typed, with ``~`` expanded even where the shell did not."""
-    return Path(text).expanduser()
+    """Return a path as typed, with ``~`` expanded even where the shell did not.
+
+    Raises:
+        ConfigError: If it begins with ``~`` and the name of an unknown user.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as err:
+        raise ConfigError(f"{text}: there is no such user; write the path without ~.") from err
 
 
 def make_folder(folder: Path) -> None:
     """Make a folder for output, unless it is there.
 
     Raises:
-        DatasetError: If it cannot be made.
+        DatasetError: If it cannot be made, or nothing can be written into it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as err:
-        msg = f"{folder}: cannot be made ({err.strerror}); choose another place with --out."
+        msg = f"{folder}: cannot be made ({err.strerror}); choose another place."
         raise DatasetError(msg) from err
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise DatasetError(f"{folder}: nothing can be written there; choose another place.")
 
 
 @contextmanager

@@ -12,6 +12,9 @@ from datasets_vos.commands import make_folder
 from vos_core.errors import ConfigError, DatasetError
 from vos_core.types import Image
 
+FULL_WIDTH = 1000
+"""Width in columns of a console whose tables are as wide as they need to be."""
+
 
 def require_file_name(path: Path, suffix: str, option: str = "--out") -> None:
     """Refuse a path that cannot be a file of the given kind.

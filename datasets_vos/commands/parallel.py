@@ -3,8 +3,10 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import TypeVar
 
 import cv2
@@ -48,16 +50,29 @@ def work_through(
         # spawned, because a forked child may inherit locks of the threads of torch and OpenCV
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, context, _prepare_worker) as pool:
-            futures = [pool.submit(function, job) for job in jobs]
-            for future in futures:
-                future.add_done_callback(lambda _: advance())
             try:
+                with _interrupts_held_back():
+                    futures = [pool.submit(function, job) for job in jobs]
+                for future in futures:
+                    future.add_done_callback(lambda _: advance())
                 return [future.result() for future in futures]
             finally:
                 pool.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Start processes that Ctrl-C never interrupts; here it comes when the block ends.
+
+    It goes to every process, and only this one answers; they inherit what is held back.
+    """
+    resource_tracker.ensure_running()  # its start would end the holding back
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _prepare_worker() -> None:
     cv2.setNumThreads(1)
-    # an interrupt reaches every process; only the parent answers
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

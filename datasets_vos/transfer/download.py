@@ -118,7 +118,7 @@ def download(
     _check_arguments(urls, sha256)
     part = _Part(path.with_name(f"{path.name}.part"))
     fetcher = _Fetcher(part, sha256 is not None, progress, attempts, timeout, backoff)
-    record = path.with_name(f"{path.name}.sha256")
+    record = digest_path(path)
     failures = []
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,7 +130,7 @@ def download(
                 digest = _verify(part.path, sha256, record, f"{address}: it was removed")
             except (_UnavailableError, DownloadError) as err:
                 failures.append(str(err))
-                if isinstance(err, DownloadError):
+                if isinstance(err, DownloadError) or not part.size:
                     part.remove()
                 continue
             part.finish(path)
@@ -142,6 +142,11 @@ def download(
         )
         raise DatasetError(msg) from err
     raise DownloadError(" ".join(failures))
+
+
+def digest_path(path: Path) -> Path:
+    """Return where the digest of a downloaded file is on record."""
+    return path.with_name(f"{path.name}.sha256")
 
 
 def _check_arguments(urls: Sequence[str], sha256: str | None) -> None:

@@ -92,8 +92,8 @@ def find_sets(folders: Iterable[Path]) -> dict[str, list[Found]]:
             known = found.get(name, [])
             if any(candidate.is_relative_to(each.root) for each in known):
                 continue
-            if _is_recognised(name, info, candidate):
-                with suppress(VOSError, OSError):
+            with suppress(VOSError, OSError):
+                if _is_recognised(name, info, candidate):
                     found[name] = [*known, Found(candidate, count_items(name, candidate))]
     return {name: found[name] for name in CATALOGUE if name in found}
 

@@ -33,7 +33,6 @@ class RecordRun(L.Callback):
         self.fps = fps
         self.worst_frames = worst_frames
         self._records: list[ClipRecord] = []
-        self._protocol: str | None = None
         self._folder = Path()
 
     def setup(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> None:
@@ -85,7 +84,11 @@ class RecordRun(L.Callback):
         records = gather(trainer, self._records)
         variants = self._collect(records)
         if not variants:
-            announce(trainer, "There is no ground truth, so there are no scores.")
+            announce(
+                trainer,
+                "There are no scores, for lack of ground truth or of rules for this dataset; the "
+                f"masks are in {self._folder / 'masks'}",
+            )
             return
         scores = next(iter(variants.values()))
         metrics = _headline("test", scores)
@@ -97,10 +100,8 @@ class RecordRun(L.Callback):
             _log_images(trainer, "test/overlay", records)
             for label, other in list(variants.items())[1:]:
                 announce(trainer, f"  {label}: J&F {other['global']['J&F_mean']:.3f}")
-            announce(
-                trainer,
-                f"{_sentence(metrics, 'test')} on {len(records)} sequences; see {report}",
-            )
+            scored = sum(1 for record in records if record.results)
+            announce(trainer, f"{_sentence(metrics, 'test')} on {scored} sequences; see {report}")
 
     def on_predict_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Say where the masks are."""
@@ -109,7 +110,6 @@ class RecordRun(L.Callback):
 
     def _keep(self, trainer: L.Trainer, segmented: SegmentedClip, folder: Path | None) -> None:
         clip = segmented.job.clip
-        self._protocol = segmented.job.protocol
         segmented = _with_progress(trainer, segmented)
         record = record_clip(segmented, folder, self.fps, self.worst_frames)
         self._records.append(record)
@@ -120,9 +120,10 @@ class RecordRun(L.Callback):
     def _collect(self, records: list[ClipRecord]) -> dict[str, Scores]:
         """Return the scores of each variant over all clips."""
         scored = [record for record in records if record.results]
-        if not scored or self._protocol is None:
+        name = next((record.protocol for record in records if record.protocol), None)
+        if name is None:
             return {}
-        rules = protocol(self._protocol)
+        rules = protocol(name)
         variants = {
             label: collect_scores(rules, [record.results[label] for record in scored])
             for label in scored[0].results

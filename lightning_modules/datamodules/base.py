@@ -41,7 +41,10 @@ class _Jobs(Dataset[ClipJob]):
         return len(self._clips)
 
     def __getitem__(self, index: int) -> ClipJob:
-        return ClipJob(self._clips[index], self._size, self._protocol)
+        clip = self._clips[index]
+        # The first mask is given, and in the test splits of DAVIS 2017 it is the only one.
+        protocol = self._protocol if len(clip.truth_frames) > 1 else None
+        return ClipJob(clip, self._size, protocol)
 
 
 class _Samples(Dataset[Sample]):

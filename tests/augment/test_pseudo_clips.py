@@ -93,6 +93,38 @@ def test_zoom_is_within_the_range_and_one_way(seed: int) -> None:
     assert sorted(areas) in (areas, areas[::-1])
 
 
+@pytest.mark.parametrize("scale", [0.5, 1.4])
+def test_zoom_is_a_factor_of_lengths(scale: float) -> None:
+    for label_map in one_square(ClipMotion(0, 0, 0, scale=(scale, scale)), seed=0):
+        assert (label_map == 1).sum() ** 0.5 == pytest.approx(31 * scale, abs=1)
+
+
+def test_shifts_are_fractions_of_width_and_height() -> None:
+    label_map = np.zeros((40, 200), dtype=np.uint8)
+    label_map[15:25, 95:105] = 1
+    image = np.zeros((40, 200, 3), dtype=np.uint8)
+    rng = np.random.default_rng(0)
+    motion = ClipMotion(angle=0, shear=0, shift=0.2, scale=(1, 1))
+    centres = np.array(
+        [
+            np.argwhere(moved == 1).mean(axis=0)
+            for _ in range(20)
+            for moved in pseudo_clip(image, label_map, frames=2, rng=rng, motion=motion)[1]
+        ]
+    )
+    farthest = np.abs(centres - (19.5, 99.5)).max(axis=0)
+    assert 0.15 * 40 < farthest[0] < 0.2 * 40 + 0.51
+    assert 0.15 * 200 < farthest[1] < 0.2 * 200 + 0.51
+
+
+@pytest.mark.parametrize("motion", [None, BENT], ids=["affine", "bent"])
+def test_both_ends_of_the_path_are_frames(motion: ClipMotion | None) -> None:
+    (few, _), (many, _) = clip(motion, frames=2), clip(motion, frames=5)
+    np.testing.assert_array_equal(few[0], many[0])
+    np.testing.assert_array_equal(few[-1], many[-1])
+    assert not (few[0] == few[-1]).all()
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_shear_moves_rows_sideways_about_the_centre(seed: int) -> None:
     moved = one_square(ClipMotion(0, 40, 0, scale=(1, 1)), seed)

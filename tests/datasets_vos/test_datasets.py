@@ -11,7 +11,7 @@ import pytest
 from datasets_vos import VOSDataset, list_datasets, list_still_datasets, open_dataset
 from datasets_vos.masks import object_ids
 from datasets_vos.youtube_vos import YouTubeVOS
-from tests.fakes.registry import STILL_FAKES, VIDEO_FAKES
+from tests.fakes.registry import STILL_FAKES, VIDEO_FAKES, litter
 from vos_core.errors import ConfigError, DatasetError
 from vos_core.resize import resize_image
 
@@ -83,6 +83,11 @@ def test_one_frame_by_index_and_by_name(dataset: VOSDataset) -> None:
         clip.frame(f"{clip.frame_names[-1]}x")
 
 
+def test_one_name_is_no_list_of_sequences(davis_root: Path) -> None:
+    with pytest.raises(ConfigError, match="give a list of names"):
+        open_dataset("davis2017", davis_root, sequences="dog")
+
+
 def test_frames_at_another_size(dataset: VOSDataset) -> None:
     clip = dataset[0]
     half = (clip.size[0] // 2, clip.size[1] // 2)
@@ -109,6 +114,17 @@ def test_clips_can_be_sent_to_other_processes(dataset: VOSDataset) -> None:
     np.testing.assert_array_equal(copy.frame(0), clip.frame(0))
 
 
+# The toy set is not fetched but generated, and a changed one anew.
+@pytest.mark.parametrize("name", sorted(set(VIDEO_FAKES) - {"toy"}))
+def test_files_of_other_programs_are_passed_over(name: str, tmp_path: Path) -> None:
+    fake = VIDEO_FAKES[name](tmp_path)
+    before = [(clip.name, clip.frame_names, clip.truth_frames) for clip in fake.open()]
+    litter(fake.root)
+    for clip, want in zip(fake.open(), before, strict=True):
+        clip.check()
+        assert (clip.name, clip.frame_names, clip.truth_frames) == want
+
+
 def test_unknown_name_points_to_the_nearest() -> None:
     with pytest.raises(ConfigError, match="'davis2107'; the nearest is 'davis2017'"):
         open_dataset("davis2107", "anywhere")
@@ -122,6 +138,8 @@ def test_unknown_name_points_to_the_nearest() -> None:
         ("davis2017", {"root": None}, "needs root"),
         ("davis2017", {"root": "x", "mask": "m.png"}, "leave mask unset"),
         ("folder", {"root": "x"}, "needs mask"),
+        ("segtrack_v2", {"root": "x", "split": "val"}, "has no splits"),
+        ("ecssd", {"root": "x"}, "open it with open_stills"),
         ("folder", {"root": "x", "mask": "m.png", "split": "val"}, "leave split"),
         ("folder", {"root": "x", "mask": "m.png", "sequences": ["a"]}, "leave split and seq"),
     ],

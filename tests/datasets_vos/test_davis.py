@@ -306,7 +306,11 @@ def cut_mask(root: Path) -> None:
         (other_frame_size, DatasetError, r"00002\.jpg: is 66x48 .* first frame is 64x48"),
         (one_frame, DatasetError, "alpha: has one frame"),
         (no_frames, DatasetError, "alpha: holds no image"),
-        (stray_mask, DatasetError, r"alpha: 1 masks belong to no frame, first 00002\.png"),
+        (
+            stray_mask,
+            DatasetError,
+            r"alpha: masks belong to no frame \(1, the first is 00002\.png\)",
+        ),
         (cut_frame, CorruptFileError, r"00002\.jpg: is truncated"),
         (cut_mask, CorruptFileError, r"00002\.png: is truncated"),
     ],

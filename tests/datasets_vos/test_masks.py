@@ -33,7 +33,8 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, label_map: LabelMa
     got = read_mask(path)
     assert got.dtype == np.uint8
     np.testing.assert_array_equal(got, label_map)
-    np.testing.assert_array_equal(read_mask(path, binary=True), label_map > 0)
+    void = (label_map == 255) & bool(set(label_map.flat) - {0, 255})
+    np.testing.assert_array_equal(read_mask(path, binary=True), (label_map > 0) & ~void)
 
 
 @settings(max_examples=40, deadline=None)
@@ -109,7 +110,12 @@ def test_gray_masks(
 
 @pytest.mark.parametrize(
     ("gray", "named"),
-    [([0, 128, 255], "128"), ([0, 1, 255], "255 beside 0, 1"), ([*range(0, 250, 10)], "and 17")],
+    [
+        ([0, 1, 33], "33"),
+        ([0, 128, 255], "128"),
+        ([0, 1, 255], "255 beside 0, 1"),
+        ([*range(0, 250, 10)], "and 17"),
+    ],
 )
 def test_ambiguous_gray_is_refused_unless_binary(
     tmp_path: Path, gray: list[int], named: str
@@ -123,6 +129,14 @@ def test_ambiguous_gray_is_refused_unless_binary(
 def test_palette_index_255_stays_void(tmp_path: Path) -> None:
     write_mask(tmp_path / "void.png", STEP * 255)
     np.testing.assert_array_equal(read_mask(tmp_path / "void.png"), STEP * 255)
+
+
+@pytest.mark.parametrize("mode", ["P", "RGB"])
+def test_merging_takes_255_for_void_beside_ids(tmp_path: Path, mode: str) -> None:
+    for stored, merged in (([0, 1, 255, 2], [0, 1, 0, 1]), ([0, 0, 255, 0], [0, 0, 1, 0])):
+        write_mask(tmp_path / "a.png", np.uint8([stored]))
+        PIL.Image.open(tmp_path / "a.png").convert(mode).save(tmp_path / "b.png")
+        assert read_mask(tmp_path / "b.png", binary=True).tolist() == [merged]
 
 
 def test_few_bit_palettes_and_one_bit_files(tmp_path: Path) -> None:

@@ -98,6 +98,24 @@ def test_masks_are_read_once_to_number_them(root: Path, monkeypatch: pytest.Monk
     assert sorted(reads[FRAMES:]) == ["000000", f"{LATE_FRAME:06d}"]
 
 
+def test_a_sample_does_not_read_all_masks_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = Mots(root, layout="kitti")
+    want = dataset[0].ground_truth(LATE_FRAME)
+    reads: list[str] = []
+    original = InstanceCodes.read_codes
+    monkeypatch.setattr(
+        InstanceCodes,
+        "read_codes",
+        lambda self, path, size: (reads.append(path.stem), original(self, path, size))[1],
+    )
+    # a training sample opens its clip afresh
+    np.testing.assert_array_equal(dataset[0].ground_truth(LATE_FRAME), want)
+    assert reads == [f"{LATE_FRAME:06d}"]
+    assert dataset[1].codes == {1: 1007, 2: 2001}  # each sequence has its own
+
+
 def test_one_mask_alone() -> None:
     codes = np.array([[0, 2005, 10000], [1001, 2005, 10007]], dtype=np.uint16)
     assert instance_codes(codes) == (1001, 2005)
@@ -219,7 +237,11 @@ def no_object(root: Path) -> None:
     ("damage", "error", "message"),
     [
         (frame_missing, DatasetError, "0000: expected frame 000002 but found 000003"),
-        (stray_mask, DatasetError, r"0000: 1 masks belong to no frame, first 000004\.png"),
+        (
+            stray_mask,
+            DatasetError,
+            r"0000: masks belong to no frame \(1, the first is 000004\.png\)",
+        ),
         (no_masks, MaskError, "instances/0000: no such folder"),
         (no_object, MaskError, "images/0000: no mask holds an object"),
         (cut_mask, CorruptFileError, r"000003\.png: is truncated"),

@@ -69,6 +69,7 @@ def test_gap_shrinks_in_a_short_clip() -> None:
         *((i, i + 2, i + 3) for i in range(2)),
         (0, 2, 4),
     }
+    assert {sample_window(4, 3, max_gap=25, rng=rng) for _ in range(50)} == {(0, 1, 2), (1, 2, 3)}
     assert sample_window(3, 3, max_gap=25, rng=rng) == (0, 1, 2)
 
 

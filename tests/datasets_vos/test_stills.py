@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from datasets_vos import StillDataset, open_stills
-from tests.fakes.registry import STILL_FAKES
+from tests.fakes.registry import STILL_FAKES, litter
 from tests.fakes.stills import IMAGES
 from vos_core.errors import ConfigError, CorruptFileError, DatasetError
 from vos_core.types import VOID
@@ -46,6 +46,17 @@ def test_image_contract(dataset: StillDataset) -> None:
         if still.format.single:
             assert instances.max() <= 1
     assert not (dataset[-1].mask() == 1).any()  # the last one shows no object
+
+
+@pytest.mark.parametrize("name", sorted(STILL_FAKES))
+def test_files_of_other_programs_are_passed_over(name: str, tmp_path: Path) -> None:
+    fake = STILL_FAKES[name](tmp_path)
+    names = fake.open_stills().names
+    litter(fake.root)
+    stills = fake.open_stills()
+    assert stills.names == names
+    for still in stills:
+        still.check()
 
 
 def test_an_image_can_be_handed_to_a_worker_process(dataset: StillDataset) -> None:

@@ -56,11 +56,25 @@ def test_values(root: Path) -> None:
 def test_labels_of_full_or_odd_size(root: Path, shot: Path) -> None:
     mask = fake_label_map(4, (2,))
     PIL.Image.fromarray(mask // 2 * 255).save(shot / "labels" / "00005.jpg")
-    PIL.Image.fromarray(mask[::2, :63:2] // 2 * 255).save(shot / "labels" / "00009.jpg")
+    # a column less than half, as rounding leaves it
+    PIL.Image.fromarray(mask[::2, 1:62:2] // 2 * 255).save(shot / "labels" / "00009.jpg")
     clip = open_clip(root)
     clip.check()
-    for t in (4, 8):
-        np.testing.assert_array_equal(clip.ground_truth(t), mask > 0)
+    np.testing.assert_array_equal(clip.ground_truth(4), mask > 0)
+    truth = clip.ground_truth(8)
+    assert truth is not None
+    assert truth.shape == SIZE
+    assert int(truth.sum()) == pytest.approx(AREAS[2], rel=0.25)
+
+
+def test_labels_are_cut_above_127(root: Path, shot: Path) -> None:
+    gray = np.repeat(np.uint8([[127, 128]]), 16, axis=1).repeat(24, axis=0)
+    PIL.Image.fromarray(gray).save(shot / "labels" / "00001.jpg", quality=100)
+    with PIL.Image.open(shot / "labels" / "00001.jpg") as stored:
+        np.testing.assert_array_equal(stored, gray)  # whole blocks, so nothing is lost
+    np.testing.assert_array_equal(
+        open_clip(root).ground_truth(0), np.tile(np.arange(64) >= 32, (48, 1))
+    )
 
 
 def test_late_start(tmp_path: Path) -> None:
@@ -83,6 +97,13 @@ def test_late_start(tmp_path: Path) -> None:
 def test_one_label_leaves_nothing_to_score(tmp_path: Path) -> None:
     clip = open_clip(make_youtube_objects(tmp_path / "one", labelled=(3,)))
     clip.check()
+    assert clip.required_names == ()
+
+
+def test_one_image_as_in_two_of_the_packed_shots(tmp_path: Path) -> None:
+    clip = open_clip(make_youtube_objects(tmp_path / "one", frames=1, labelled=(0,)))
+    clip.check()
+    assert [a.frame for a in clip.annotations] == [0]
     assert clip.required_names == ()
 
 

@@ -31,6 +31,13 @@ class Fake:
         return open_stills(self.dataset, self.root, self.split)
 
 
+def litter(root: Path) -> None:
+    """Leave in a folder, and in all below it, what other programs leave there."""
+    for folder in [root, *(path for path in root.rglob("*") if path.is_dir())]:
+        for name in (".DS_Store", "._00000.jpg", "._00000.png", "Thumbs.db", "README.txt"):
+            (folder / name).write_bytes(b"no picture")
+
+
 def _folder(root: Path) -> Fake:
     write_mask(root / "mask.png", fake_label_map(0))
     return Fake("folder", make_frames(root / "mine"), mask=root / "mask.png")

@@ -11,13 +11,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from augment.pseudo_clips import ClipMotion
 from cli import main
 from datasets_vos.mixing import TrainSet
 from lightning_modules.datamodules import ClipDataModule, VideoDataModule
+from lightning_modules.datamodules.base import SampleSource
 from lightning_modules.tasks import LucidTask, MaskTrackTask
 from tests.fakes import make_davis
 from tests.fakes.registry import STILL_FAKES, VIDEO_FAKES
-from vos_core.errors import ConfigError
+from vos_core.errors import ConfigError, DatasetError
 from vos_core.types import ClipSample
 
 SIZE = (48, 64)
@@ -124,6 +126,28 @@ def test_gap_grows_with_the_epoch_in_living_workers(
     assert seen == [{1}, {1, 2, 3}, {1, 2, 3, 4}]
 
 
+class EpochSource(SampleSource[int]):
+    def draw(self, epoch: int, rng: np.random.Generator) -> int:
+        return epoch
+
+
+def test_samples_are_told_their_epoch(
+    sets: list[TrainSet], davis_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ClipDataModule, "make_source", lambda self: EpochSource())
+    module = clip_module(sets, davis_root, samples_per_epoch=4, batch_size=4)
+    told = [batch.tolist() for epoch in epochs(module, 3) for batch in epoch]  # type: ignore[attr-defined]
+    assert told == [[0] * 4, [1] * 4, [2] * 4]
+
+
+def test_settings_reach_the_samples(sets: list[TrainSet], davis_root: Path) -> None:
+    for batch in epochs(clip_module(sets[:1], davis_root, max_objects=1), 1)[0]:
+        assert batch["objects"].tolist() == [1, 1]
+    still = ClipMotion(angle=0, shear=0, shift=0, scale=(1, 1))
+    for batch in epochs(clip_module(sets[1:], davis_root, motion=still), 1)[0]:
+        assert (batch["labels"] == batch["labels"][:, :1]).all()
+
+
 def test_reference_and_validation_frames(sets: list[TrainSet], davis_root: Path) -> None:
     module = clip_module(sets[:1], davis_root, order="reference", frames=3)
     first, second = (
@@ -175,6 +199,15 @@ def test_named_sets_win_over_the_split_of_a_config(sets: list[TrainSet], davis_r
         dataset="davis2017", root=str(davis_root), train_sets=sets, train_split="no-such-split"
     )
     module.open("fit")
+
+
+def test_the_training_split_is_opened(davis_root: Path) -> None:
+    module = VideoDataModule(
+        dataset="davis2017", root=str(davis_root), train_split="no-such-split", size=SIZE
+    )
+    module.open("test")
+    with pytest.raises(DatasetError, match=r"2017/no-such-split\.txt"):
+        module.open("fit")
 
 
 def test_lucid_refuses_more_frames_than_it_can_take_apart() -> None:

@@ -161,6 +161,31 @@ def test_predict_writes_masks_of_a_set_without_truth(tmp_path: Path) -> None:
     assert len(list((tmp_path / "runs").rglob("masks/solo/*.png"))) == 4
 
 
+def test_clips_with_the_given_mask_alone_are_segmented_but_not_scored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_davis(tmp_path / "data", sequences=("given", "known"), frames=4)
+    for t in range(1, 4):
+        (root / "Annotations" / "480p" / "given" / f"{t:05d}.png").unlink()
+    runs = tmp_path / "runs"
+    run("test", *on(root), *small(), f"--trainer.default_root_dir={runs}")
+    folder = runs / "lucid" / "version_0"
+    assert len(list(folder.glob("masks/given/*.png"))) == 4
+    scores = json.loads((folder / "scores.json").read_text())
+    assert {name.rsplit("_", 1)[0] for name in scores["per_object"]} == {"known"}
+    assert 0 <= scores["global"]["J&F_mean"] <= 1
+    capsys.readouterr()
+    run(
+        "test",
+        *on(root),
+        *small(),
+        "--data.sequences=[given]",
+        f"--trainer.default_root_dir={runs}",
+    )
+    assert not (runs / "lucid" / "version_1" / "scores.json").exists()
+    assert f"masks are in {runs / 'lucid' / 'version_1' / 'masks'}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["folder", "mp4"])
 def test_segment_own_video(kind: str, tmp_path: Path) -> None:
     if kind == "folder":

@@ -6,8 +6,9 @@ import math
 import numpy as np
 import PIL.Image
 import pytest
+from matplotlib.figure import Figure
 
-from vos_core.visual.charts import Histogram, bin_edges, histograms_png
+from vos_core.visual.charts import Histogram, _draw, bin_edges, histograms_png
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,13 @@ def test_picture() -> None:
     # bars in the first panels only
     bars = (np.asarray(image.convert("RGB")) == (0x3B, 0x6E, 0xA5)).all(axis=2)
     assert [bars[:, x : x + 506].sum() > 1000 for x in (0, 506, 1012)] == [True, True, False]
+
+
+@pytest.mark.parametrize("values", [[78], [0, 1], [3, 40]])
+def test_whole_numbers_have_whole_ticks(values: list[float]) -> None:
+    axes = Figure().subplots()
+    _draw(axes, Histogram("length", "frames", values, "clips"))
+    assert all(float(tick).is_integer() for tick in axes.get_xticks())
 
 
 def test_no_panel_is_refused() -> None:

@@ -105,7 +105,7 @@ def _draw(axes: Any, panel: Histogram) -> None:  # noqa: ANN401
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     elif _whole(values):
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.hist(values, bins=bin_edges(values, panel.log), color=_COLOUR, edgecolor="white", lw=0.5)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     median = float(np.median(values))

@@ -24,9 +24,9 @@ from datasets_vos.catalogue import CATALOGUE, Archive, DatasetInfo
 from datasets_vos.commands import CommandParser, make_folder, user_path
 from datasets_vos.transfer import ProgressCallback
 from datasets_vos.transfer.archive import extract, merge
-from datasets_vos.transfer.download import DownloadError, download
+from datasets_vos.transfer.download import DownloadError, digest_path, download
 from datasets_vos.transfer.locate import count_items, find_root
-from vos_core.errors import ConfigError, DatasetError, VOSError, nearest
+from vos_core.errors import ConfigError, CorruptFileError, DatasetError, VOSError, nearest
 
 _WORK = ".downloads"
 _DESCRIPTION = f"""Download a dataset, verify it, unpack it into ROOT and open it. What breaks off
@@ -87,8 +87,9 @@ def _parse(args: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--url",
         nargs="+",
+        type=_address,
         default=(),
-        help="fetch these archives instead, e.g. from a mirror; file:///... for what is on disk",
+        help="fetch these archives instead, e.g. from a mirror; also a file on this disk",
     )
     parser.add_argument(
         "--sha256",
@@ -107,6 +108,16 @@ def _parse(args: Sequence[str]) -> argparse.Namespace:
         known = f"there are {', '.join(splits)}" if splits else "it has no splits"
         raise ConfigError(f"--split {options.split!r} is none of {options.dataset}; {known}.")
     return options
+
+
+def _address(text: str) -> str:
+    """Return an address as it is, and that of a file on this disk."""
+    path = user_path(text)
+    if path.is_file():
+        return path.absolute().as_uri()
+    if "://" not in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither an address nor a file here")
+    return text
 
 
 def _is_there(options: argparse.Namespace, info: DatasetInfo) -> bool:
@@ -154,7 +165,7 @@ def _instructions(name: str, root: Path, info: DatasetInfo) -> list[str]:
         *(f"  {number}. {step}" for number, step in enumerate(steps, start=1)),
         "Its layout:",
         *(f"  {root}/{line}" for line in info.tree),
-        f"Licence: {info.licence}. Archives that you have are unpacked with --url file:///...",
+        f"Licence: {info.licence}. Archives that you have are unpacked with --url FILE ...",
         f"Then: python cli.py data verify --dataset {name} --root {shlex.quote(str(root))}",
     ]
 
@@ -194,13 +205,14 @@ def _unpack(options: argparse.Namespace, files: Sequence[Path], work: Path) -> l
     try:
         for file in files:
             with _bar(f"unpacking {file.name}") as progress:
-                extract(file, site, progress=progress)
+                _extract(file, site, progress)
         found = find_root(options.dataset, site, options.split)
         if found is None:
             held = ", ".join(sorted(path.name for path in site.iterdir())[:8])
             raise DatasetError(
                 f"{work}: the archives hold no folder that opens as {options.dataset}, but {held}; "
-                f"compare with data list {options.dataset}. They are kept there."
+                f"compare with data list {options.dataset}. They are kept there; "
+                "remove them to fetch others of the same name."
             )
         try:
             return merge(found, options.root)
@@ -209,6 +221,16 @@ def _unpack(options: argparse.Namespace, files: Sequence[Path], work: Path) -> l
             raise DatasetError(msg) from err
     finally:
         shutil.rmtree(site, ignore_errors=True)
+
+
+def _extract(file: Path, site: Path, progress: ProgressCallback) -> None:
+    """Unpack an archive; a damaged one is removed, or it would never be downloaded again."""
+    try:
+        extract(file, site, progress=progress)
+    except CorruptFileError as err:
+        for path in (file, digest_path(file)):
+            path.unlink()
+        raise CorruptFileError(f"{err} It was removed.") from err
 
 
 @contextmanager

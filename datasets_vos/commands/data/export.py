@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from rich.filesize import decimal
+
 from datasets_vos import DiskClip, StillDataset, StillImage
 from datasets_vos.commands import CommandParser, at_least, make_folder, progress_bar, user_path
 from datasets_vos.commands.data.source import add_source_options, open_source
@@ -157,8 +159,8 @@ def _print(
         layout = "<image>.png" if rules.gray else "<sequence>/<frame>.png"
         print(f"{options.dataset} has no server; the archive holds {layout}")
     if left_out:
-        print(f"left out, because not asked for: {len(left_out)} files (first {left_out[0]})")
+        print(f"left out, because not asked for: {len(left_out)} (first {left_out[0]})")
     print(
-        f"{options.out}: {len(members)} masks ({encoded} encoded anew), "
-        f"{options.out.stat().st_size / 1e6:.1f} MB"
+        f"{options.out}: {len(members)} mask{'s' * (len(members) != 1)} ({encoded} encoded anew), "
+        f"{decimal(options.out.stat().st_size)}"
     )

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from datasets_vos.catalogue import CATALOGUE, DatasetInfo
 from datasets_vos.commands import CommandParser, user_path
+from datasets_vos.commands.output import FULL_WIDTH
 from datasets_vos.transfer.locate import Found, find_sets
 from vos_core.errors import ConfigError, DatasetError, nearest
 
@@ -44,7 +45,10 @@ def main(args: Sequence[str]) -> None:
     elif options.name:
         print("\n".join(_page(options.name, CATALOGUE[options.name], places)))
     else:
-        Console().print(_table())
+        console = Console()
+        if not console.is_terminal:
+            console.width = FULL_WIDTH  # a line for each dataset, for grep and the like
+        console.print(_table())
         print("\n".join(_summary(places, folders)))
 
 
@@ -93,10 +97,10 @@ def _record(name: str, info: DatasetInfo, places: _Places) -> dict[str, Any]:
 
 
 def _table() -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("name", no_wrap=True)
     for heading in ("kind", "contents", "licence", "download"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for name, info in CATALOGUE.items():
         contents = info.contents.partition(" (")[0]
         table.add_row(name, info.kind, contents, info.licence, _download(info))
@@ -109,9 +113,9 @@ def _summary(places: _Places, folders: Sequence[Path]) -> list[str]:
         for name, found in places.items()
         for place in found
     ]
-    searched = ", ".join(map(str, folders))
+    where = f"this disk (searched: {', '.join(map(str, folders))})"
     return [
-        f"On this disk (searched: {searched}):" if lines else f"None is in {searched}.",
+        f"On {where}:" if lines else f"None is on {where}; search elsewhere with --roots DIR.",
         *lines,
         "More about one of them: python cli.py data list NAME",
     ]

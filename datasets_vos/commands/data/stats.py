@@ -15,7 +15,7 @@ from rich.table import Table
 from datasets_vos import StillDataset, VOSDataset
 from datasets_vos.commands import CommandParser, at_least, make_folder, user_path
 from datasets_vos.commands.data.source import add_source_options, open_source
-from datasets_vos.commands.output import require_file_name, write_bytes
+from datasets_vos.commands.output import FULL_WIDTH, require_file_name, write_bytes
 from datasets_vos.commands.parallel import work_through
 from datasets_vos.statistics import (
     ClipStatistics,
@@ -97,7 +97,8 @@ def main(args: Sequence[str]) -> None:
         clips = _measure_clips(dataset, options.workers)
         report = _about_clips(clips)
         if options.per_clip:
-            Console().print(_per_clip_table(clips))
+            # a narrow terminal would squeeze names and numbers out of it
+            Console(width=FULL_WIDTH).print(_per_clip_table(clips))
     title = f"{options.dataset} {options.split or ''}".strip() + f": {report.headline}"
     print(title)
     Console().print(_table(report.quantities))
@@ -201,7 +202,7 @@ def _table(quantities: Sequence[_Quantity]) -> Table:
 def _per_clip_table(clips: Sequence[ClipStatistics]) -> Table:
     # two lines of headings, so that it fits 80 columns
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("clip", overflow="fold")
+    table.add_column("clip")
     for heading in (
         *("frames\n(known)", "ob-\njects", "width x\nheight", "size\n%", "from-to\n%"),
         *("motion\npx", "motion\n%", "absent\n%"),

@@ -132,7 +132,7 @@ def test_frames_without_masks_and_masks_without_frames(davis2017: Path) -> None:
     _frame(davis2017, 5).unlink()
     finding = _only(_inspect(davis2017), "match")
     assert finding.severity == "error"
-    assert "1 masks belong to no frame, first 00005.png" in finding.message
+    assert "masks belong to no frame (1, the first is 00005.png)" in finding.message
 
 
 def test_only_the_first_mask(tmp_path: Path) -> None:
