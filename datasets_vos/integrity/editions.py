@@ -5,7 +5,7 @@ benchmarks; where papers differ (the tables of arXiv:1704.00675), the files coun
 DAVIS 2017 is left out: its sequences are not listed anywhere we could check.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,7 +20,7 @@ class Counts(NamedTuple):
     """Numbers of frames and objects of one clip."""
 
     frames: int
-    objects: int
+    objects: int | None  # None where damage hides some
 
 
 @dataclass(frozen=True)
@@ -242,8 +242,8 @@ def _check_davis(
         yield Finding("note", "subset", root, f"{held} of the {total} sequences of {where}")
     for part in wanted:
         known = _DAVIS_OBJECTS.get(dataset, {}).get(part)
-        objects = sum(counts[name].objects for name in present[part])
-        if len(present[part]) == len(parts[part]) and known not in (None, objects):
+        objects = _objects(counts[name] for name in present[part])
+        if len(present[part]) == len(parts[part]) and _differ(objects, known):
             message = f"{title} {part} has {known} objects, here are {objects}"
             yield Finding("warning", "edition", root, message)
 
@@ -254,7 +254,7 @@ def _check_youtube_vos(
     split = split and split.removesuffix("_all_frames")
     own = _YOUTUBE_VOS[dataset]
     expected = [own[split]] if split in own else list(own.values())
-    videos, objects = len(counts), sum(each.objects for each in counts.values())
+    videos, objects = len(counts), _objects(counts.values())
     if any((each.items, each.objects) == (videos, objects) for each in expected):
         return
     known = [each for editions in _YOUTUBE_VOS.values() for each in editions.values()]
@@ -263,7 +263,8 @@ def _check_youtube_vos(
     twins = twins or [each for each in known if each.items == videos]
     if twins and twins[0] not in expected:
         others = " or ".join(each.title for each in expected)
-        message = f"{videos} videos, {objects} objects: this is {twins[0].title}, not {others}"
+        seen = f"{videos} videos" if objects is None else f"{videos} videos, {objects} objects"
+        message = f"{seen}: this is {twins[0].title}, not {others}"
         yield Finding("error", "edition", root, message)
     elif len(expected) == 1:
         yield from _compare(expected[0], counts, root)
@@ -277,13 +278,25 @@ def _compare(edition: Edition, counts: Mapping[str, Counts], root: Path) -> Iter
     if held > items:
         yield Finding("warning", "edition", root, f"{held} {noun}, though {title} has {items}")
         return
-    frames, objects = (sum(numbers) for numbers in zip(*counts.values(), strict=True))
+    frames, objects = sum(each.frames for each in counts.values()), _objects(counts.values())
     for what, here, known in (
         ("frames", frames, edition.frames),
         ("objects", objects, edition.objects),
     ):
-        if known not in (None, here):
+        if _differ(here, known):
             yield Finding("warning", "edition", root, f"{here} {what}, though {title} has {known}")
+
+
+def _objects(counts: Iterable[Counts]) -> int | None:
+    """Return the number of all objects, if it is known of each."""
+    numbers = [each.objects for each in counts]
+    known = [number for number in numbers if number is not None]
+    return sum(known) if len(known) == len(numbers) else None
+
+
+def _differ(here: int | None, published: int | None) -> bool:
+    """Tell whether two numbers are known to be different."""
+    return here is not None and published is not None and here != published
 
 
 def _some(names: Collection[str]) -> str:

@@ -109,8 +109,11 @@ def _verify(options: argparse.Namespace) -> _Verdict:
     findings = [integrity.refusal(err, root) for _, err in contents.refused]
     findings += chain.from_iterable(each.findings for each in inspections)
     findings += integrity.check_modes(inspections, usage)
-    counts = {each.name: Counts(each.frames, each.objects) for each in inspections}
-    counts |= {name: Counts(0, 0) for name, _ in contents.refused}
+    counts = {
+        each.name: Counts(each.frames, None if each.broken else each.objects)
+        for each in inspections
+    }
+    counts |= {name: Counts(0, None) for name, _ in contents.refused}
     findings += integrity.check_edition(
         options.dataset, options.split, counts, root, chosen=bool(options.sequences)
     )

@@ -69,6 +69,16 @@ def test_a_sequence_of_davis_with_the_wrong_number_of_frames() -> None:
     assert foreign[3] == "1 of 3 sequences: mine; not of DAVIS 2016"
 
 
+def test_objects_are_not_counted_where_damage_hides_some() -> None:
+    counts = _davis("davis2017", "val", 60)
+    name, known = next(iter(counts.items()))
+    assert _check("davis2017", {**counts, name: Counts(known.frames, None)}, "val") == []
+    videos = {**_videos(474, 890), "0000": Counts(20, None)}
+    [(_, code, message)] = _check("youtube_vos2019", videos, "valid")
+    assert code == "edition"
+    assert message == "474 videos: this is YouTube-VOS 2018 valid, not YouTube-VOS 2019 valid"
+
+
 def _videos(videos: int, objects: int) -> dict[str, Counts]:
     counts = {f"{i:04d}": Counts(20, 1) for i in range(videos)}
     counts["0000"] = Counts(20, objects - videos + 1)
