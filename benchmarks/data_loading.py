@@ -4,9 +4,9 @@ Run from the repository root::
 
     python -m benchmarks.data_loading --davis ../shared/data/davis2016_dev [--stills DIR]
 
-Three tables: decoding a clip at full and at half size, one frame of short and long clips, and
-training steps at 432x240 whose samples two workers draw from ``--stills`` (a folder in the ECSSD
-layout), with the share of time spent waiting and the memory after each quarter of an epoch.
+Tables: decoding a clip at full and at half size, and one frame of short and long clips; with
+``--stills`` (a folder in the ECSSD layout) also the memory over an epoch that two workers load, and
+the share of time that training steps at 432x240 wait for two workers.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from rich.table import Table
 from benchmarks.command import machine
 from datasets_vos.clips import ImageClip
 from datasets_vos.mixing import TrainSet
-from lightning_modules.datamodules import VideoDataModule
+from lightning_modules.datamodules import ClipDataModule, VideoDataModule
 from lightning_modules.tasks import MaskTrackTask
 
 Frames = Iterator[npt.NDArray[np.uint8]]
@@ -102,13 +102,11 @@ def random_access(source: Path, repeats: int) -> Table:
 
 
 class Waiting(L.Callback):
-    """Measures how long training steps wait for their batch, and the memory as they go."""
+    """Measures how long training steps wait for their batch."""
 
-    def __init__(self, quarter: int) -> None:
-        """Look at the memory after every ``quarter`` steps."""
+    def __init__(self) -> None:
+        """Begin before the first step."""
         self.waited = self.stepped = 0.0
-        self.memory: list[float] = []
-        self._quarter = quarter
         self._last: float | None = None
 
     def on_train_batch_start(self, *_: object) -> None:
@@ -118,14 +116,12 @@ class Waiting(L.Callback):
             self.waited += now - self._last
         self._last = now
 
-    def on_train_batch_end(self, trainer: L.Trainer, *_: object) -> None:
+    def on_train_batch_end(self, *_: object) -> None:
         """Begin waiting."""
         now = time.perf_counter()
         if self._last is not None:
             self.stepped += now - self._last
         self._last = now
-        if trainer.global_step % self._quarter == 0:
-            self.memory.append(memory_mib())
 
 
 def memory_mib() -> float:
@@ -139,9 +135,35 @@ def memory_mib() -> float:
     return total
 
 
+def epoch_memory(stills: Path, davis: Path, batches: int) -> Table:
+    """Load an epoch of clips of three frames, half of videos and half of still images."""
+    data = ClipDataModule(
+        dataset="davis2016",
+        root=str(davis),
+        train_sets=[
+            TrainSet("ecssd", str(stills)),
+            TrainSet("davis2016", str(davis), repeat=100),
+        ],
+        size=(240, 432),
+        batch_size=4,
+        samples_per_epoch=4 * batches,
+        num_workers=2,
+    )
+    data.setup("fit")
+    memory = []
+    began = time.perf_counter()
+    for index, _ in enumerate(data.train_dataloader(), start=1):
+        if index % (batches // 4) == 0:
+            memory.append(f"{memory_mib():.0f}")
+    milliseconds = (time.perf_counter() - began) / batches * 1e3
+    table = Table("batches", "ms/batch", "MiB after each quarter", title="4 clips of 3 frames")
+    table.add_row(str(batches), f"{milliseconds:.1f}", " ".join(memory))
+    return table
+
+
 def feeding(stills: Path, davis: Path, steps: int) -> Table:
     """Train on deformed masks of still images, as MaskTrack does, with a light network."""
-    waiting = Waiting(steps // 4)
+    waiting = Waiting()
     data = VideoDataModule(
         dataset="davis2016",
         root=str(davis),
@@ -161,10 +183,9 @@ def feeding(stills: Path, davis: Path, steps: int) -> Table:
         enable_model_summary=False,
     )
     trainer.fit(MaskTrackTask(network="mask_refiner", pretrained=False), data)
-    table = Table("steps", "s/step", "waiting", "MiB after each quarter", title="Training step")
     share = waiting.waited / (waiting.waited + waiting.stepped)
-    memory = " ".join(f"{mib:.0f}" for mib in waiting.memory)
-    table.add_row(str(steps), f"{waiting.stepped / steps:.3f}", f"{share:.1%}", memory)
+    table = Table("steps", "s/step", "waiting for data", title="Training step")
+    table.add_row(str(steps), f"{waiting.stepped / steps:.3f}", f"{share:.1%}")
     return table
 
 
@@ -181,6 +202,7 @@ def main() -> None:
     frame = next((options.davis / "JPEGImages" / "480p").glob("*/00000.jpg"))
     console.print(random_access(frame, options.repeats))
     if options.stills:
+        console.print(epoch_memory(options.stills, options.davis, 4 * options.steps))
         console.print(feeding(options.stills, options.davis, options.steps))
 
 
