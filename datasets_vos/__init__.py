@@ -144,7 +144,12 @@ _SALIENCY = (
 )
 _INSTANCES = ("sbd", "voc2012")
 
-PROTOCOLS = {"davis2016": "davis2016", "davis2017": "davis2017", "toy": "davis2017"}
+PROTOCOLS = {
+    "davis2016": "davis2016",
+    "davis2017": "davis2017",
+    "davis2017_unsupervised": "davis2017_unsupervised",
+    "toy": "davis2017",
+}
 """Dataset -> name of the rules it is scored by (``vos_core.metrics.protocol``)."""
 
 

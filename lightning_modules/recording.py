@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datasets_vos.results import ResultWriter
-from vos_core.metrics import SequenceResult, SequenceScorer, protocol
+from vos_core.metrics import SequenceResult, make_scorer, protocol
 from vos_core.types import Image, LabelMap, SegmentedClip
 from vos_core.visual import Mp4Writer, WorstFrame, WorstFrames, overlay
 
@@ -76,7 +76,7 @@ def record_clip(
     length = len(clip.frame_names)
     rules = protocol(job.protocol) if job.protocol else None
     scorers = {
-        label: SequenceScorer(rules, clip.name, length) for label in segmented.variants if rules
+        label: make_scorer(rules, clip.name, length) for label in segmented.variants if rules
     }
     worst = WorstFrames(worst_frames)
     answer, *others = (_Timed(maps) for maps in segmented.variants.values())

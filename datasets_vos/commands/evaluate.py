@@ -13,7 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from datasets_vos import PROTOCOLS, DiskClip, open_dataset
+from datasets_vos import PROTOCOLS, DiskClip, list_still_datasets, open_dataset
 from datasets_vos.commands import CommandParser, at_least, make_folder, user_path
 from datasets_vos.commands.output import require_file_name
 from datasets_vos.commands.parallel import work_through
@@ -24,8 +24,10 @@ from vos_core.errors import ConfigError, DatasetError, nearest
 if TYPE_CHECKING:
     from vos_core.metrics import Protocol, Scores, SequenceResult
 
-_DESCRIPTION = """Score stored masks by the rules of their benchmark. Every sequence and frame of
-the dataset must be there. An object that enters late is scored from the frame after its first."""
+_DESCRIPTION = """Score stored masks by the rules of their benchmark. Every sequence and frame (of
+still images: every image) of the dataset must be there. An object that enters late is scored from
+the frame after its first. In the unsupervised task ids are the method's own, 1 to 20 in a sequence;
+they are matched to the objects of the first frame, and all frames count."""
 
 
 class _Scored(NamedTuple):
@@ -48,7 +50,15 @@ def main(args: Sequence[str]) -> None:
         MaskError: If a mask is unusable, e.g. of another size than the truth.
     """
     options = _parse(args)
+    if options.dataset in list_still_datasets():
+        from datasets_vos.commands import evaluate_stills
 
+        evaluate_stills.main(options)
+    else:
+        _score_clips(options)
+
+
+def _score_clips(options: argparse.Namespace) -> None:
     from vos_core.metrics import collect_scores, protocol
 
     rules = protocol(PROTOCOLS[options.dataset])
@@ -59,16 +69,15 @@ def main(args: Sequence[str]) -> None:
     folder = inner if inner.is_dir() else options.results
     stored = StoredResults(folder, binary=rules.binary)
     _require_complete(clips, stored.sequences, folder)
+    if not any(clip.truth_frames for clip in clips):
+        raise _no_truth(options.dataset)
     if options.out:
         make_folder(options.out.parent)
 
     scored = _score_all(clips, stored, rules, options.workers)
     scores = collect_scores(rules, [sequence.result for sequence in scored])
     if math.isnan(scores["global"]["J&F_mean"]):
-        raise DatasetError(
-            f"{options.dataset}: no scored frame has a true mask; choose another split "
-            "(those of a test split are scored on the benchmark's server)."
-        )
+        raise _no_truth(options.dataset)
     if options.out:
         _write(options.out, scores)
     _print(scores, rules)
@@ -78,29 +87,32 @@ def main(args: Sequence[str]) -> None:
 
 def _parse(args: Sequence[str]) -> argparse.Namespace:
     parser = CommandParser("evaluate", _DESCRIPTION)
-    parser.add_argument("--dataset", required=True, help=", ".join(PROTOCOLS))
+    videos, stills = ", ".join(PROTOCOLS), ", ".join(list_still_datasets())
+    parser.add_argument("--dataset", required=True, help=f"videos: {videos}; stills: {stills}")
     parser.add_argument("--root", type=user_path, help="the dataset's folder")
     parser.add_argument("--split", help="split list; default: every sequence found")
     parser.add_argument(
         "--results",
         type=user_path,
         required=True,
-        help="folder with <sequence>/<frame>.png, or a run folder with that under masks/",
+        help="folder with <sequence>/<frame>.png (of still images: <image>.png), or a run folder "
+        "with that under masks/",
     )
     parser.add_argument(
         "--out",
         type=user_path,
-        help="scores.json to write; one line per sequence goes beside it, into scores.csv",
+        help="scores.json to write; a line per sequence or image goes beside it, into scores.csv",
     )
-    parser.add_argument("--sequences", nargs="+", help="score only these")
+    parser.add_argument("--sequences", nargs="+", help="score only these; videos only")
     parser.add_argument(
         "--workers", type=at_least(1), help="processes; default: one a CPU, or 1 for short work"
     )
     options = parser.parse(args)
-    if options.dataset not in PROTOCOLS:
+    known = [*PROTOCOLS, *list_still_datasets()]
+    if options.dataset not in known:
         raise ConfigError(
-            f"--dataset {options.dataset!r} cannot be scored; there are {', '.join(PROTOCOLS)}."
-            f"{nearest(options.dataset, PROTOCOLS)}"
+            f"--dataset {options.dataset!r} cannot be scored; there are {', '.join(known)}."
+            f"{nearest(options.dataset, known)}"
         )
     if options.out:
         require_file_name(options.out, ".json")
@@ -129,6 +141,13 @@ def _require_complete(clips: Sequence[DiskClip], stored: Sequence[str], folder: 
         )
 
 
+def _no_truth(dataset: str) -> DatasetError:
+    return DatasetError(
+        f"{dataset}: no scored frame has a true mask; choose another split (those of a test split "
+        "are scored on the benchmark's server)."
+    )
+
+
 def _score_all(
     clips: Sequence[DiskClip], stored: StoredResults, rules: "Protocol", workers: int | None
 ) -> list[_Scored]:
@@ -141,9 +160,9 @@ def _score_all(
 
 
 def _score(clip: DiskClip, stored: StoredResults, rules: "Protocol") -> _Scored:
-    from vos_core.metrics import SequenceScorer
+    from vos_core.metrics import make_scorer
 
-    scorer = SequenceScorer(rules, clip.name, len(clip.frame_names))
+    scorer = make_scorer(rules, clip.name, len(clip.frame_names))
     without_truth = 0
     for index, name in enumerate(clip.frame_names):
         truth = clip.ground_truth(index)
@@ -186,9 +205,10 @@ def _print(scores: "Scores", rules: "Protocol") -> None:
 
     counted = sum(1 for each in scores["per_object"].values() if each["J_frames"])
     first, last = "1" if rules.drop_first else "0", "T-2" if rules.drop_last else "T-1"
+    matched = "" if rules.proposals is None else ", one proposal for each"
     console.print(
         f"J&F {numbers['J&F_mean']:.3f} ({scores['protocol']}: mean over {counted} "
-        f"object{'s' * (counted != 1)}, frames {first}..{last})",
+        f"object{'s' * (counted != 1)}{matched}, frames {first}..{last})",
         highlight=False,
         soft_wrap=True,
     )
@@ -207,6 +227,12 @@ def _warn(sequence: _Scored) -> None:
         )
         print(
             f"warning: {result.sequence}: the masks hold ids that the truth never has: {ids}.",
+            file=sys.stderr,
+        )
+    if result.left_out:
+        print(
+            f"warning: {result.sequence}: the rules score the objects of the first frame only, so "
+            f"{', '.join(map(str, result.left_out))} took no part.",
             file=sys.stderr,
         )
     if sequence.without_truth:

@@ -18,6 +18,8 @@ class Protocol:
             is a false positive; otherwise those pixels do not count at all.
         binary: Score one object, id 1: every object of truth and prediction together.
         average: What the global numbers are means over.
+        proposals: Ids of the prediction are the method's own, from 1 to this, and are matched to
+            the true objects over the whole sequence; None: they are the ids of the truth.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Protocol:
     void_as_background: bool
     binary: bool
     average: Literal["object"] = "object"
+    proposals: int | None = None
 
 
 # With one object in every sequence, the mean over objects is the benchmark's mean over sequences.
@@ -35,8 +38,16 @@ DAVIS2016 = Protocol(
 DAVIS2017 = Protocol(
     "davis2017", drop_first=True, drop_last=True, void_as_background=True, binary=False
 )
+DAVIS2017_UNSUPERVISED = Protocol(
+    "davis2017_unsupervised",
+    drop_first=False,
+    drop_last=False,
+    void_as_background=False,
+    binary=False,
+    proposals=20,
+)
 
-PROTOCOLS = {rules.name: rules for rules in (DAVIS2016, DAVIS2017)}
+PROTOCOLS = {rules.name: rules for rules in (DAVIS2016, DAVIS2017, DAVIS2017_UNSUPERVISED)}
 
 
 def protocol(name: str) -> Protocol:
