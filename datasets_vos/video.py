@@ -33,13 +33,14 @@ class VideoClip:
 
     Attributes:
         name: Stem of the video file.
+        mask_path: The mask of the first frame.
     """
 
     def __init__(self, path: Path, mask_path: Path) -> None:
         """Describe a clip; no file is opened yet."""
         self.name = path.stem
         self._path = path
-        self._mask_path = mask_path
+        self.mask_path = mask_path
 
     @cached_property
     def size(self) -> tuple[int, int]:
@@ -78,7 +79,7 @@ class VideoClip:
             MaskError: If the mask holds no object or differs from the frames in size.
         """
         label_map = self._read_mask()
-        require_objects(label_map, self._mask_path)
+        require_objects(label_map, self.mask_path)
         return (introduce(0, label_map, object_ids(label_map)),)
 
     def frames(self, size: tuple[int, int] | None = None) -> Iterator[Image]:
@@ -169,9 +170,9 @@ class VideoClip:
                 f"{self._path}: {missing} of its frames are missing, the file is truncated; "
                 "copy it again."
             )
-        check_complete(self._mask_path)
-        require_size(image_size(self._mask_path), self.size, self._mask_path)
-        require_objects(self._read_mask(), self._mask_path)
+        check_complete(self.mask_path)
+        require_size(image_size(self.mask_path), self.size, self.mask_path)
+        require_objects(self._read_mask(), self.mask_path)
 
     @cached_property
     def _packets(self) -> _Packets:
@@ -192,8 +193,8 @@ class VideoClip:
             return _Packets(len(shown), missing, times)
 
     def _read_mask(self) -> LabelMap:
-        label_map = read_mask(self._mask_path)
-        require_size((label_map.shape[0], label_map.shape[1]), self.size, self._mask_path)
+        label_map = read_mask(self.mask_path)
+        require_size((label_map.shape[0], label_map.shape[1]), self.size, self.mask_path)
         return label_map
 
     @contextmanager

@@ -13,12 +13,13 @@ from datasets_vos.integrity.editions import Counts, Usage, check_edition, check_
 from datasets_vos.integrity.findings import (
     KINDS,
     Finding,
+    Inspection,
     Kind,
     Severity,
     by_severity,
     refusal,
 )
-from datasets_vos.integrity.inspection import Inspection, check_modes, inspect_clip, inspect_still
+from datasets_vos.integrity.inspection import check_modes, inspect_clip, inspect_still
 from datasets_vos.integrity.repair import copy_tree, mend_masks
 
 __all__ = [

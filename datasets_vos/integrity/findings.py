@@ -1,7 +1,8 @@
-"""What an inspection can find: kinds of findings, and what to do about each."""
+"""What an inspection can find: kinds of findings, what to do about each, and their gathering."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -36,7 +37,7 @@ class Kind(NamedTuple):
 
     Attributes:
         what: Its name in a table.
-        cure: What a user can do; empty where nothing need be done.
+        cure: What a user can do; empty where nothing need be done, or each message tells it.
     """
 
     what: str
@@ -44,7 +45,7 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "layout": Kind("layout", "compare with what 'data list NAME' shows; unpack it again"),
+    "layout": Kind("layout", ""),
     "edition": Kind("another edition", "open it under its own name, or fetch the right archive"),
     "count": Kind("wrong number of frames", "unpack the sequence again"),
     "list": Kind("split list and folders differ", "unpack what is missing, or restore the list"),
@@ -54,9 +55,12 @@ KINDS = {
     "mask-size": Kind("mask of another size", "draw it at the frame's size"),
     "mask-values": Kind("mask values that are no ids", "try --repair, or save it unsmoothed"),
     "match": Kind("masks without frames", "restore the frames, or remove the masks"),
-    "start": Kind("nothing to start from", "annotate the first frame"),
+    "among": Kind("a mask among the frames", "it is read as a frame too: move it elsewhere"),
+    "start": Kind("no start, or nothing after it", "annotate the first frame; use longer clips"),
+    "moved": Kind("colours in another order", "--repair takes the ids from the colours"),
     "mode": Kind("unusual pixel mode of masks", "other tools stumble; --repair evens it out"),
     "palette": Kind("not the DAVIS colours", "only looks; --repair writes the palette"),
+    "dark": Kind("masks that look black", "ids stored as grays; --repair makes them visible"),
     "ids": Kind("ids are not 1..N", "harmless here, but some tools count the highest"),
     "unlisted": Kind("ids that are introduced nowhere", "check the edition of lists and masks"),
     "unmasked": Kind("frames without a mask", "restore the masks, if there should be any"),
@@ -69,6 +73,7 @@ KINDS = {
     "empty": Kind("masks without an object", ""),
     "late": Kind("objects that enter late", ""),
     "tiny": Kind("objects of a few pixels", "look at them: so do stray pixels look"),
+    "short": Kind("clips of two frames", "leave out: official scores drop first and last frames"),
     "picture": Kind("pictures not stored as RGB", "converted here"),
     "foreign": Kind("not in the published set", ""),
     "subset": Kind("part of the dataset", ""),
@@ -76,6 +81,44 @@ KINDS = {
     "withheld": Kind("masks withheld", ""),
 }
 """Code -> kind, from layout over files and masks to what merely stands out."""
+
+
+@dataclass
+class ModeUse:
+    """How many mask files have a pixel mode, and the first that has it."""
+
+    count: int
+    first: Path
+
+
+@dataclass
+class Inspection:
+    """What was found in one clip or still image.
+
+    Attributes:
+        name: Its name in the dataset.
+        frames: Number of frames (1 for a still).
+        masks: Number of frames that have a mask.
+        objects: Number of objects.
+        modes: Pixel mode -> the mask files that have it.
+        findings: What stands out.
+    """
+
+    name: str
+    frames: int = 0
+    masks: int = 0
+    objects: int = 0
+    modes: dict[str, ModeUse] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, severity: Severity, code: str, where: Path, message: str) -> None:
+        """Note a finding."""
+        self.findings.append(Finding(severity, code, where, message))
+
+    @property
+    def broken(self) -> bool:
+        """Whether an error was found."""
+        return any(finding.severity == "error" for finding in self.findings)
 
 
 def from_error(code: str, error: VOSError, where: Path) -> Finding:

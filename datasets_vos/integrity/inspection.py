@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -15,11 +15,20 @@ from datasets_vos.clips import ImageClip
 from datasets_vos.images import image_mode, read_image
 from datasets_vos.integrity.complaints import decoder_complaints
 from datasets_vos.integrity.editions import Usage
-from datasets_vos.integrity.findings import Finding, Severity, from_error, refusal, spans
+from datasets_vos.integrity.findings import (
+    Finding,
+    Inspection,
+    ModeUse,
+    Severity,
+    from_error,
+    refusal,
+    spans,
+)
 from datasets_vos.integrity.mask_files import is_picture, keeps_ids, look_at, solid_ids
-from datasets_vos.mask_formats import MaskFormat
+from datasets_vos.mask_formats import INDEXED, MaskFormat
 from datasets_vos.masks import object_ids
 from datasets_vos.stills import StillImage
+from datasets_vos.video import VideoClip
 from vos_core.errors import CorruptFileError, VOSError
 from vos_core.types import VOID, LabelMap
 
@@ -36,44 +45,6 @@ class _Categorised(Protocol):
 
 
 @dataclass
-class ModeUse:
-    """How many mask files have a pixel mode, and the first that has it."""
-
-    count: int
-    first: Path
-
-
-@dataclass
-class Inspection:
-    """What was found in one clip or still image.
-
-    Attributes:
-        name: Its name in the dataset.
-        frames: Number of frames (1 for a still).
-        masks: Number of frames that have a mask.
-        objects: Number of objects.
-        modes: Pixel mode -> the mask files that have it.
-        findings: What stands out.
-    """
-
-    name: str
-    frames: int = 0
-    masks: int = 0
-    objects: int = 0
-    modes: dict[str, ModeUse] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-
-    def add(self, severity: Severity, code: str, where: Path, message: str) -> None:
-        """Note a finding."""
-        self.findings.append(Finding(severity, code, where, message))
-
-    @property
-    def broken(self) -> bool:
-        """Whether an error was found."""
-        return any(finding.severity == "error" for finding in self.findings)
-
-
-@dataclass
 class _Marks:
     """What repeats over the masks of a clip is gathered, and told in one finding for all.
 
@@ -81,6 +52,8 @@ class _Marks:
     """
 
     palette: list[tuple[int, Path]] = field(default_factory=list)
+    moved: list[tuple[int, Path]] = field(default_factory=list)
+    dark: list[tuple[int, Path]] = field(default_factory=list)
     soft: list[tuple[int, Path]] = field(default_factory=list)
     graded: list[tuple[int, Path]] = field(default_factory=list)
     empty: list[tuple[int, Path]] = field(default_factory=list)
@@ -101,8 +74,9 @@ def inspect_clip(clip: DiskClip, root: Path, usage: Usage) -> Inspection:
         What stands out. Whenever a reader of the clip would fail, there is an error among it.
     """
     found = Inspection(clip.name)
-    if not isinstance(clip, ImageClip):
+    if isinstance(clip, VideoClip):
         _inspect_video(clip, root, found)
+    if not isinstance(clip, ImageClip):
         return found
     try:
         found.frames = len(clip.frame_names)
@@ -117,12 +91,15 @@ def inspect_clip(clip: DiskClip, root: Path, usage: Usage) -> Inspection:
         return found  # no mask can be compared with the first frame
     _inspect_frames(clip.frame_paths, size, found)
     _inspect_names(clip, found)
+    if found.frames == 2:
+        found.add("note", "short", clip.where, "")
     try:
         mask_paths = clip.mask_paths
     except VOSError as err:
         found.findings.append(from_error("match", err, clip.where))
         return found  # which mask is of which frame is unknown
     found.masks = len(mask_paths)
+    _inspect_places(clip, found)
     ids = _inspect_masks(clip, found)
     found.objects = len(ids)
     if not usage.sparse and not clip.partial_masks:
@@ -187,16 +164,27 @@ def check_modes(inspections: Iterable[Inspection], usage: Usage) -> Iterator[Fin
             yield Finding("warning", "mode", use.first, message)
 
 
-def _inspect_video(clip: DiskClip, root: Path, found: Inspection) -> None:
+def _inspect_video(clip: VideoClip, root: Path, found: Inspection) -> None:
+    marks, path = _Marks(), clip.mask_path
     try:
         found.frames = len(clip.frame_names)
-        clip.check()
         for _ in clip.frames():
             pass
+        if _inspect_mask_file(0, path, INDEXED, clip.size, marks, found):
+            labels = clip.ground_truth(0)
+            if labels is not None:
+                _tell_lines(_mark_objects(0, path, labels, marks) - solid_ids(labels), path, found)
+    except VOSError as err:
+        found.findings.append(refusal(err, root))
+    _tell_marks(marks, (path,), ("",), "warning", found)
+    if found.broken:
+        return
+    try:
+        clip.check()
         found.masks = len(clip.annotations)
         found.objects = sum(len(given.object_ids) for given in clip.annotations)
     except VOSError as err:
-        found.findings.append(refusal(err, root))
+        found.findings.append(_no_start(err, root))
 
 
 def _inspect_frames(paths: Sequence[Path], size: tuple[int, int] | None, found: Inspection) -> None:
@@ -242,6 +230,13 @@ def _inspect_names(clip: ImageClip, found: Inspection) -> None:
         found.add("warning", "gap", clip.where, f"the numbers go up by {usual}, but {shown}{more}")
 
 
+def _inspect_places(clip: ImageClip, found: Inspection) -> None:
+    names, folder = {path.name for path in clip.frame_paths}, clip.frame_paths[0].parent.resolve()
+    for path in chain.from_iterable(clip.mask_paths.values()):
+        if path.name in names and path.parent.resolve() == folder:
+            found.add("warning", "among", path, "")
+
+
 def _inspect_masks(clip: ImageClip, found: Inspection) -> set[int]:
     """Decode every mask and return the ids that occur."""
     marks = _Marks()
@@ -267,8 +262,8 @@ def _inspect_masks(clip: ImageClip, found: Inspection) -> set[int]:
         if keeps_ids(clip.format):
             solid |= solid_ids(labels)
     _tell_marks(marks, files, clip.frame_names, "warning", found)
-    if ids - solid and keeps_ids(clip.format):
-        found.add("warning", "lines", files[0].parent, f"ids {_listed(ids - solid)}")
+    if keeps_ids(clip.format) and files:
+        _tell_lines(ids - solid, files[0].parent, found)
     if late and not clip.late_start and not clip.partial_masks:
         told = ", ".join(f"{i} in {clip.frame_names[t]}" for i, t in sorted(late.items())[:6])
         found.add("note", "late", clip.where, f"object {told}")
@@ -298,8 +293,12 @@ def _inspect_mask_file(
             "error", "mask-size", path, f"is {width}x{height} pixels, its frame {columns}x{rows}"
         )
         return False
-    if not file.palette and keeps_ids(format):
+    if file.moved:
+        marks.moved.append((index, path))
+    elif not file.palette and keeps_ids(format):
         marks.palette.append((index, path))
+    if file.dark:
+        marks.dark.append((index, path))
     if file.soft:
         (marks.graded if file.graded else marks.soft).append((index, path))
         marks.softest = max(marks.softest, file.soft)
@@ -329,7 +328,9 @@ def _tell_marks(
 ) -> None:
     share = f"{100 * marks.softest:.0f} % of the object is neither 0 nor 255"
     told: tuple[tuple[Severity, str, list[tuple[int, Path]], str], ...] = (
+        ("error", "moved", marks.moved, "black is not at index 0"),
         ("warning", "palette", marks.palette, ""),
+        ("warning", "dark", marks.dark, ""),
         (severity, "soft", marks.soft, share),
         ("note", "graded", marks.graded, share),
         ("note", "empty", marks.empty, ""),
@@ -344,6 +345,11 @@ def _tell_marks(
             which = f"{len(marked)} of {len(files)} masks: {spans(names, indices)}"
             message = f"{which}; {detail}" if detail else which
         found.add(level, code, marked[0][1], message)
+
+
+def _tell_lines(ids: set[int], where: Path, found: Inspection) -> None:
+    if ids:
+        found.add("warning", "lines", where, f"ids {_listed(ids)}")
 
 
 def _inspect_coverage(clip: ImageClip, found: Inspection) -> None:
@@ -372,8 +378,7 @@ def _start(clip: ImageClip, ids: set[int], usage: Usage, found: Inspection) -> N
             return
         introduced = {i for given in clip.annotations for i in given.object_ids}
     except VOSError as err:
-        code = "unreadable" if isinstance(err, CorruptFileError) else "start"
-        found.findings.append(from_error(code, err, clip.where))
+        found.findings.append(_no_start(err, clip.where))
         return
     where = next(iter(clip.mask_paths.values()))[0].parent
     found.objects = len(introduced)
@@ -383,6 +388,10 @@ def _start(clip: ImageClip, ids: set[int], usage: Usage, found: Inspection) -> N
     if introduced != set(range(1, len(introduced) + 1)):
         severity: Severity = "note" if usage.ids_skip else "warning"
         found.add(severity, "ids", where, f"ids {_listed(introduced)}")
+
+
+def _no_start(err: VOSError, where: Path) -> Finding:
+    return from_error("unreadable" if isinstance(err, CorruptFileError) else "start", err, where)
 
 
 def _listed(ids: Iterable[int]) -> str:

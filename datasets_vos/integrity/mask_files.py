@@ -9,7 +9,13 @@ import numpy.typing as npt
 import PIL.Image
 
 from datasets_vos.images import load_pillow
-from datasets_vos.mask_formats import ImageMasks, IndexedMasks, LayeredMasks, MaskFormat
+from datasets_vos.mask_formats import (
+    BinaryMasks,
+    ImageMasks,
+    IndexedMasks,
+    LayeredMasks,
+    MaskFormat,
+)
 from datasets_vos.masks import MAX_GRAY_ID
 from vos_core.palette import davis_palette
 from vos_core.types import LabelMap
@@ -28,6 +34,8 @@ class MaskFile:
         mode: Pillow's pixel mode, such as ``P``, ``L`` or ``I;16``.
         size: (height, width) in pixels.
         palette: Whether the colours of the ids in it are the DAVIS ones; True without a palette.
+        moved: Whether its palette has another order, see :func:`background_moved`.
+        dark: Whether it holds nothing but black and ids stored as grays, which look black too.
         soft: Share of the pixels above 0 that are neither 0 nor 255, where these two are meant.
         graded: Whether these pixels fill regions, instead of lying along edges.
     """
@@ -35,6 +43,8 @@ class MaskFile:
     mode: str
     size: tuple[int, int]
     palette: bool
+    moved: bool
+    dark: bool
     soft: float
     graded: bool
 
@@ -67,17 +77,46 @@ def look_at(path: Path, format: MaskFormat) -> MaskFile:
     if image.mode in ("L", "LA") and is_black_and_white(format):
         soft, graded = softness(np.asarray(image.getchannel("L")))
     palette = image.mode != "P" or has_davis_palette(image)
-    return MaskFile(image.mode, size, palette, soft, graded)
+    moved = background_moved(image)
+    return MaskFile(image.mode, size, palette, moved, is_dark(image, format), soft, graded)
 
 
 def has_davis_palette(image: PIL.Image.Image) -> bool:
     """Tell whether each index that occurs in a palette image has its DAVIS colour."""
-    used = np.flatnonzero(np.bincount(np.asarray(image).ravel()))
-    stored = np.array(image.getpalette("RGB") or [], dtype=np.uint8).reshape(-1, 3)
+    used, stored = _palette_of(image)
     # Only the colours in use count, and files may end their palette behind the last of them.
     if used.max() >= len(stored):
         return False
     return bool((stored[used] == davis_palette()[used]).all())
+
+
+def background_moved(image: PIL.Image.Image) -> bool:
+    """Tell whether black is not at index 0, but at another that occurs.
+
+    Editors sort the palette when they choose the colours themselves; a reader of indices then
+    takes the background for an object.
+    """
+    if image.mode != "P":
+        return False
+    used, stored = _palette_of(image)
+    black = np.flatnonzero((stored == 0).all(axis=1))
+    return 0 not in black and bool(np.isin(black, used).any())
+
+
+def is_dark(image: PIL.Image.Image, format: MaskFormat) -> bool:
+    """Tell whether a mask holds ids as gray values, none of which can be seen."""
+    reads_ids = isinstance(format, IndexedMasks | BinaryMasks | LayeredMasks)
+    if not reads_ids or image.mode not in ("L", "LA"):
+        return False
+    return bool(0 < np.asarray(image.getchannel("L")).max() <= MAX_GRAY_ID)
+
+
+def _palette_of(
+    image: PIL.Image.Image,
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint8]]:
+    """Return the indices that occur in a palette image, and all its colours, (N, 3)."""
+    used = np.flatnonzero(np.bincount(np.asarray(image).ravel()))
+    return used, np.array(image.getpalette("RGB") or [], dtype=np.uint8).reshape(-1, 3)
 
 
 def softness(gray: LabelMap) -> tuple[float, bool]:

@@ -1,6 +1,7 @@
 """Masks mended in a copy: soft edges cut, colours snapped, palettes written, modes evened out.
 
-What is mended reads as before, wherever it could be read before. Frames, masks of the wrong size,
+What is mended reads as before, wherever it could be read before; only where a palette's order made
+the background an object, the colours count. Frames, masks of the wrong size,
 damaged files and JPEG masks are left as they are.
 """
 
@@ -20,17 +21,20 @@ from datasets_vos.clips import ImageClip
 from datasets_vos.images import load_pillow
 from datasets_vos.integrity.editions import Usage
 from datasets_vos.integrity.mask_files import (
+    background_moved,
     filling,
     has_davis_palette,
     is_black_and_white,
+    is_dark,
     is_picture,
     keeps_ids,
     softness,
     solid_ids,
 )
-from datasets_vos.mask_formats import BINARY, LAYERED, MaskFormat
+from datasets_vos.mask_formats import INDEXED, MaskFormat
 from datasets_vos.masks import write_mask
 from datasets_vos.stills import StillImage
+from datasets_vos.video import VideoClip
 from vos_core.errors import MaskError, VOSError
 from vos_core.palette import davis_palette
 from vos_core.types import VOID, Image, LabelMap
@@ -45,6 +49,7 @@ _WHITE = 250
 _ONE_OBJECT = "soft masks cut above 127"
 _SNAPPED = "colours snapped to those of the objects"
 _PALETTE = "palettes written"
+_DARK = "ids as grays made black and white"
 _MODE = "pixel modes evened out"
 
 
@@ -86,18 +91,21 @@ def mend_masks(item: DiskClip | StillImage, usage: Usage) -> Counter[str]:
         What was done, in words -> to how many files.
     """
     done: Counter[str] = Counter()
-    if not isinstance(item, ImageClip | StillImage):
+    if not isinstance(item, ImageClip | StillImage | VideoClip):
         return done
+    format = INDEXED if isinstance(item, VideoClip) else item.format
     try:
         for path in _mask_files(item):
-            if is_picture(path, item.format):
-                done.update(_mend(path, item.format, item.size, usage))
+            if is_picture(path, format):
+                done.update(_mend(path, format, item.size, usage))
     except VOSError:
         pass  # cannot be mended; verifying the copy tells why
     return done
 
 
-def _mask_files(item: ImageClip | StillImage) -> Iterable[Path]:
+def _mask_files(item: ImageClip | StillImage | VideoClip) -> Iterable[Path]:
+    if isinstance(item, VideoClip):
+        return (item.mask_path,)
     if isinstance(item, ImageClip):
         return chain.from_iterable(item.mask_paths.values())
     return item.mask_paths
@@ -113,11 +121,13 @@ def _mend(path: Path, format: MaskFormat, size: tuple[int, int], usage: Usage) -
         return []
     if not (keeps_ids(format) or is_black_and_white(format)):
         return []
-    reader = BINARY if format == LAYERED else format
+    moved = background_moved(image)
     try:
-        labels = reader.read((path,), size)
+        labels = None if moved else format.read((path,), size)
     except MaskError:
-        snapped = _snap(image)
+        labels = None
+    if labels is None:
+        snapped = _snap(image.convert("RGB") if moved else image)
         if snapped is None:
             return []
         what, labels = _SNAPPED, snapped
@@ -140,7 +150,9 @@ def _need(image: PIL.Image.Image, labels: LabelMap, format: MaskFormat, usage: U
     if keeps_ids(format):
         if image.mode == "P":
             return None if has_davis_palette(image) else _PALETTE
-        return _PALETTE if unusual else None
+        return _PALETTE if unusual or is_dark(image, format) else None
+    if is_dark(image, format):
+        return _DARK
     if image.mode in ("L", "LA"):
         gray = np.asarray(image.getchannel("L"))
         if softness(gray)[0] or not np.array_equal(gray > 0, labels > 0):

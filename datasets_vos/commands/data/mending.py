@@ -25,25 +25,28 @@ def repair(options: argparse.Namespace, out: Path) -> tuple[argparse.Namespace, 
         The options that open the copy, and what was mended: in words -> number of files.
 
     Raises:
-        ConfigError: If the source lies in ``out`` or ``out`` in the source.
+        ConfigError: If an option is wrong, the source lies in ``out`` or ``out`` in the source, or
+            ``out`` is the working directory.
         DatasetError: If ``out`` holds something or cannot be written.
     """
     sources = {"root": options.root, "mask": options.mask}
     sources = {key: path for key, path in sources.items() if path is not None}
     _require_apart(out, sources)
+    _require_valid(options)
     # The files of one's own clip lie side by side in the copy; a dataset is the copy.
     own = options.dataset == "folder"
     names = {key: path.resolve().name if own else "" for key, path in sources.items()}
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    make_folder(out.parent)
+    target = out.resolve()  # a link to an empty folder stays one
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    make_folder(target.parent)
     try:
         if own:
             temporary.mkdir()
         _copy(sources, {key: temporary / name for key, name in names.items()})
         mended = _mend(_at(options, temporary, names))
-        if out.exists():
-            out.rmdir()
-        temporary.replace(out)
+        if target.exists():
+            target.rmdir()
+        temporary.replace(target)
     except OSError as err:
         msg = f"{out}: cannot be written ({err.strerror or err}); choose another place."
         raise DatasetError(msg) from err
@@ -54,12 +57,24 @@ def repair(options: argparse.Namespace, out: Path) -> tuple[argparse.Namespace, 
 
 def _require_apart(out: Path, sources: Mapping[str, Path]) -> None:
     target = out.resolve()
+    if target == Path.cwd():
+        raise ConfigError(f"--repair {out}: is the working directory; choose a new folder.")
     for source in sources.values():
         path = source.resolve()
         if target.is_relative_to(path) or path.is_relative_to(target):
             raise ConfigError(f"--repair {out}: choose a folder outside of {source}.")
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise DatasetError(f"{out}: already holds something; choose a new folder for --repair.")
+
+
+def _require_valid(options: argparse.Namespace) -> None:
+    """Refuse wrong options before anything is copied."""
+    try:
+        open_contents(options)
+    except ConfigError:
+        raise
+    except VOSError:
+        pass  # the data itself: verifying the copy tells why
 
 
 def _at(options: argparse.Namespace, folder: Path, names: Mapping[str, str]) -> argparse.Namespace:
@@ -82,8 +97,6 @@ def _copy(sources: Mapping[str, Path], targets: Mapping[str, Path]) -> None:
 def _mend(options: argparse.Namespace) -> Counter[str]:
     try:
         contents = open_contents(options)
-    except ConfigError:
-        raise
     except VOSError:  # nothing can be mended; verifying the copy tells why
         return Counter()
     mend = partial(integrity.mend_masks, usage=integrity.usage(options.dataset))

@@ -92,6 +92,10 @@ def _parse(args: Sequence[str]) -> argparse.Namespace:
         # the toy set is generated where it is not
         if path is not None and not path.exists() and options.dataset != "toy":
             raise DatasetError(f"{path}: no such file or folder; check the path.")
+    if options.root and options.root.is_file() and options.dataset != "folder":
+        raise DatasetError(f"{options.root}: is a file; unpack it, and name the folder.")
+    if options.mask and options.mask.is_dir():
+        raise DatasetError(f"{options.mask}: is a folder; name the mask's file.")
     return options
 
 
@@ -184,7 +188,7 @@ def _table(findings: Iterable[Finding], root: Path) -> Table:
         kind = integrity.KINDS[code]
         lines = Text(kind.what, style="bold")
         for finding in group[:_EXAMPLES]:
-            lines.append_text(_printable(f"\n{_in_one_line(finding, root)}"))
+            lines.append_text(_printable(f"\n{_in_one_line(finding, root, kind.cure)}"))
         if len(group) > _EXAMPLES:
             lines.append(f"\nand {len(group) - _EXAMPLES} more; --json lists all")
         if kind.cure:
@@ -193,11 +197,11 @@ def _table(findings: Iterable[Finding], root: Path) -> Table:
     return table
 
 
-def _in_one_line(finding: Finding, root: Path) -> str:
+def _in_one_line(finding: Finding, root: Path, cure: str) -> str:
     where = finding.where
     place = where.relative_to(root) if where.is_relative_to(root) else where
     # the cure, which ends a reader's message, is told once for all
-    told = finding.message.rpartition("; ")[0] or finding.message
+    told = (cure and finding.message.rpartition("; ")[0]) or finding.message
     return ": ".join(part for part in (str(place).removeprefix("."), told) if part)
 
 

@@ -1,7 +1,9 @@
 """What stands out in the files of one clip or image."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -17,10 +19,14 @@ from datasets_vos.integrity import (
     inspect_clip,
     inspect_still,
 )
-from datasets_vos.integrity.findings import spans
+from datasets_vos.integrity.complaints import decoder_complaints
+from datasets_vos.integrity.findings import from_error, spans
+from datasets_vos.integrity.mask_files import has_davis_palette, softness
 from datasets_vos.mask_formats import BINARY
 from datasets_vos.masks import write_mask
 from tests.fakes import fake_label_map, make_davis, make_frames
+from vos_core.errors import DatasetError
+from vos_core.palette import davis_palette
 from vos_core.types import LabelMap
 
 
@@ -98,6 +104,14 @@ def test_damaged_parts_of_a_picture_are_noticed(tmp_path: Path) -> None:
     assert finding.where == path
 
 
+def test_what_others_write_meanwhile_is_passed_on(capfd: pytest.CaptureFixture[str]) -> None:
+    with decoder_complaints() as complaints:
+        os.write(2, b"mine\nCorrupt JPEG data: bad code\n")
+        assert complaints() == "Corrupt JPEG data: bad code"
+        assert complaints() == ""
+    assert capfd.readouterr().err == "mine\n"
+
+
 def test_sizes_that_differ_in_a_clip(davis2017: Path) -> None:
     PIL.Image.new("RGB", (60, 40)).save(_frame(davis2017, 2))
     write_mask(_mask(davis2017, 3), fake_label_map(3, size=(48, 60)))
@@ -122,6 +136,15 @@ def test_names_that_text_sorts_otherwise(tmp_path: Path) -> None:
     found = inspect_clip(FolderClip(frames, tmp_path / "m.png"), frames, Usage(sparse=True))
     assert [finding.code for finding in found.findings] == ["order"]
     assert "10 would come before" in found.findings[0].message
+
+
+def test_a_mask_among_the_frames(tmp_path: Path) -> None:
+    frames = make_frames(tmp_path / "own", pattern="{:05d}.png")
+    write_mask(frames / "00006.png", fake_label_map(0))
+    for mask, codes in ((frames / "00006.png", ["among"]), (tmp_path / "00006.png", [])):
+        write_mask(mask, fake_label_map(0))
+        found = inspect_clip(FolderClip(frames / ".." / "own", mask), frames, Usage(sparse=True))
+        assert [each.code for each in found.findings if each.code != "picture"] == codes
 
 
 def test_frames_without_masks_and_masks_without_frames(davis2017: Path) -> None:
@@ -192,6 +215,32 @@ def test_a_short_palette_is_read_as_far_as_it_goes(davis2017: Path) -> None:
     assert _inspect(davis2017).findings == []
 
 
+def test_a_palette_in_another_order(davis2017: Path) -> None:
+    colours = davis_palette()[fake_label_map(2)]
+    PIL.Image.fromarray(colours).quantize(3).save(_mask(davis2017, 2))  # the commonest is no first
+    with PIL.Image.open(_mask(davis2017, 2)) as image:
+        assert image.getpixel((0, 0)) > 0
+    finding = _only(_inspect(davis2017), "moved")
+    assert finding.severity == "error"
+    assert finding.message == "1 of 6 masks: 00002; black is not at index 0"
+
+
+@pytest.mark.parametrize("year", ["2016", "2017"])
+def test_ids_stored_as_grays(tmp_path: Path, year: Literal["2016", "2017"]) -> None:
+    root = make_davis(tmp_path, year=year)
+    PIL.Image.fromarray(fake_label_map(2)).save(_mask(root, 2))
+    [finding] = _inspect(root, year).findings
+    assert (finding.severity, finding.code) == ("warning", "dark")
+    assert finding.message == "1 of 6 masks: 00002"
+
+
+@pytest.mark.parametrize("colours", [1, 2])
+def test_ids_beyond_the_end_of_the_palette(colours: int) -> None:
+    image = PIL.Image.fromarray(fake_label_map(0))  # ids 0, 1 and 2
+    image.putpalette(davis_palette()[:colours].tobytes())
+    assert not has_davis_palette(image)
+
+
 @pytest.mark.parametrize(("ids_skip", "severity"), [(False, "warning"), (True, "note")])
 def test_ids_that_skip_a_number(davis2017: Path, ids_skip: bool, severity: str) -> None:
     for frame in range(6):
@@ -231,6 +280,20 @@ def test_one_mode_among_others_is_named(davis2016: Path) -> None:
         assert finding.message == "LA: 1 of 6 masks; usual is L"
 
 
+def test_the_usual_mode_counts_not_the_commonest(davis2017: Path) -> None:
+    [finding] = check_modes([_inspect(davis2017)], Usage(frozenset({"L"})))
+    assert (finding.code, finding.message) == ("mode", "P: 6 of 6 masks; usual is L")
+
+
+def test_soft_edges_at_the_border_are_no_grades() -> None:
+    gray = np.zeros((20, 20), np.uint8)
+    gray[:, :10] = 255
+    gray[:, :3] = 100
+    assert softness(gray) == (0.3, False)
+    gray[:, :6] = 100
+    assert softness(gray) == (0.6, True)
+
+
 def test_deep_masks_are_errors(davis2017: Path) -> None:
     PIL.Image.fromarray(fake_label_map(1).astype(np.uint16)).save(_mask(davis2017, 1))
     finding = _only(_inspect(davis2017), "mask-values")
@@ -261,7 +324,22 @@ def test_a_still_without_an_object_or_colours(tmp_path: Path) -> None:
     assert _only(found, "picture").message == "pixel mode L"
 
 
+@pytest.mark.parametrize(
+    ("text", "where", "message"),
+    [
+        ("a: b/x.png: is cut: short", "a: b/x.png", "is cut: short"),
+        ("y/z.png: is cut", "y/z.png", "is cut"),
+        ("no list: look", "root", "no list: look"),
+    ],
+)
+def test_the_culprit_is_taken_from_the_message(text: str, where: str, message: str) -> None:
+    known = Path(where if where.endswith("x.png") else "root")
+    finding = from_error("layout", DatasetError(text), known)
+    assert finding == Finding("error", "layout", Path(where), message)
+
+
 def test_spans() -> None:
     names = [f"{i:02d}" for i in range(40)]
     assert spans(names, [0, 2, 3, 4, 9]) == "00, 02-04, 09"
     assert spans(names, range(0, 40, 2), limit=2) == "00, 02 and 18 more"
+    assert spans(names, [0, 2, 5, 6, 8, 9], limit=2) == "00, 02 and 4 more"

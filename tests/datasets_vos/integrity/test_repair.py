@@ -1,15 +1,16 @@
 """Masks mended in place."""
 
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
 import PIL.Image
 import pytest
 
-from datasets_vos import Davis, StillImage
+from datasets_vos import Davis, FolderClip, StillImage
 from datasets_vos.integrity import Usage, copy_tree, mend_masks
-from datasets_vos.mask_formats import BINARY, INSTANCE_CODES, MaskFormat
+from datasets_vos.mask_formats import BINARY, INSTANCE_CODES, LAYERED, MaskFormat
 from datasets_vos.masks import read_mask, write_mask
 from tests.fakes import fake_label_map, make_davis, make_frames
 from vos_core.errors import MaskError
@@ -87,10 +88,39 @@ def test_painted_colours_become_the_nearest_ids(
         np.testing.assert_array_equal(mended == min(ids), truth == 1)
 
 
+def test_transparent_paint_is_background(davis2017: Path) -> None:
+    truth = fake_label_map(2, (1,), (96, 128))
+    painted = np.full((96, 128, 4), (128, 0, 0, 255), np.uint8)
+    painted[..., 3] = cv2.GaussianBlur(truth * 255, (3, 3), 0.6)
+    PIL.Image.fromarray(painted).save(_mask(davis2017, 2))
+    assert _mend(davis2017) == {"colours snapped to those of the objects": 1}
+    np.testing.assert_array_equal(read_mask(_mask(davis2017, 2)), painted[..., 3] > 127)
+
+
+def test_layers_are_mended_one_by_one(tmp_path: Path) -> None:
+    white = (fake_label_map(0, (2,)) > 0).astype(np.uint8) * 255
+    PIL.Image.fromarray(cv2.GaussianBlur(white, (3, 3), 0.5)).save(tmp_path / "m.png")
+    still = _still(tmp_path / "still", fake_label_map(0, (1,)) * 255, LAYERED)
+    layers = (*still.mask_paths, tmp_path / "m.png")
+    truth = [read_mask(path, binary=True) * 255 for path in layers]
+    done = mend_masks(StillImage("a", still.image_path, layers, LAYERED), GRAY)
+    assert done == {"soft masks cut above 127": 1}
+    for path, expected in zip(layers, truth, strict=True):
+        np.testing.assert_array_equal(np.asarray(PIL.Image.open(path)), expected)
+
+
 def test_a_painted_background_is_not_guessed(davis2017: Path) -> None:
     truth = fake_label_map(2, size=(96, 128))
     painted = np.uint8([(255, 255, 255), (255, 0, 0), (0, 255, 0)])[truth]
     PIL.Image.fromarray(painted).save(_mask(davis2017, 2))
+    assert _mend(davis2017) == {}
+
+
+def test_a_shaded_picture_is_not_snapped(davis2017: Path) -> None:
+    shaded = np.zeros((96, 128, 3), np.uint8)
+    shaded[10:60, :100, 0] = np.arange(101, 201)
+    shaded[70:74, :4, 0] = 255  # all that is left of a pure colour
+    PIL.Image.fromarray(shaded).save(_mask(davis2017, 2))
     assert _mend(davis2017) == {}
 
 
@@ -124,7 +154,7 @@ def test_what_cannot_be_told_is_left(davis2017: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (96, 128, 3), dtype=np.uint8)
     PIL.Image.fromarray(gray).save(_mask(davis2017, 1))
     PIL.Image.fromarray(noise).save(_mask(davis2017, 2))
-    write_mask(_mask(davis2017, 3), fake_label_map(3))  # of another size
+    PIL.Image.fromarray(_smoothed(fake_label_map(3))).save(_mask(davis2017, 3))  # of another size
     _mask(davis2017, 4).write_bytes(_mask(davis2017, 4).read_bytes()[:90])
     before = {path: path.read_bytes() for path in davis2017.rglob("*.png")}
     assert _mend(davis2017) == {}
@@ -143,6 +173,28 @@ def test_binary_masks_become_black_and_white(tmp_path: Path) -> None:
         with PIL.Image.open(_mask(root, frame)) as image:
             assert image.mode == "L"
             np.testing.assert_array_equal(np.asarray(image), truth * 255)
+
+
+def test_ids_as_grays_become_visible(tmp_path: Path) -> None:
+    root = make_davis(tmp_path / "2016", year="2016", sequences=("alpha",))
+    PIL.Image.fromarray(fake_label_map(1)).save(_mask(root, 1))
+    assert _mend(root, "2016") == {"ids as grays made black and white": 1}
+    with PIL.Image.open(_mask(root, 1)) as image:
+        np.testing.assert_array_equal(np.asarray(image), (fake_label_map(1) > 0) * 255)
+    frames = make_frames(tmp_path / "mine")
+    PIL.Image.fromarray(fake_label_map(0)).save(tmp_path / "m.png")
+    assert mend_masks(FolderClip(frames, tmp_path / "m.png"), Usage()) == {"palettes written": 1}
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.png"), fake_label_map(0))
+
+
+@pytest.mark.parametrize("year", ["2016", "2017"])
+def test_a_palette_in_another_order(tmp_path: Path, year: Literal["2016", "2017"]) -> None:
+    root = make_davis(tmp_path, year=year, sequences=("alpha",))
+    truth = fake_label_map(2)
+    PIL.Image.fromarray(davis_palette()[truth]).quantize(3).save(_mask(root, 2))
+    assert _mend(root, year) == {"colours snapped to those of the objects": 1}
+    mended = read_mask(_mask(root, 2), binary=year == "2016")
+    np.testing.assert_array_equal(mended, truth > 0 if year == "2016" else truth)
 
 
 def test_graded_masks_are_cut(tmp_path: Path) -> None:
@@ -169,13 +221,17 @@ def test_a_copy_is_plain_and_complete(tmp_path: Path) -> None:
     (source / "link.txt").symlink_to(source / "inner" / "a.txt")
     (source / "broken").symlink_to(source / "nowhere")
     (source / "inner" / "a.txt").chmod(0o444)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "b.txt").write_text("b")
+    (source / "linked").symlink_to(tmp_path / "other")
     copy_tree(source, tmp_path / "target", lambda: steps.append(1))
     copied = sorted(path for path in (tmp_path / "target").rglob("*") if path.is_file())
     assert [path.relative_to(tmp_path / "target").as_posix() for path in copied] == [
         "inner/a.txt",
         "link.txt",
+        "linked/b.txt",
     ]
     assert not any(path.is_symlink() for path in copied)
     copied[0].write_text("b")
     assert (source / "inner" / "a.txt").read_text() == "a"
-    assert len(steps) == 3
+    assert len(steps) == 4

@@ -10,9 +10,14 @@ import PIL.Image
 import pytest
 
 import cli
+from datasets_vos import Davis, DiskClip, integrity
+from datasets_vos.commands.data import mending
+from datasets_vos.integrity import Counts
 from datasets_vos.masks import read_mask, write_mask
-from tests.fakes import fake_label_map, make_davis, make_frames
+from tests.fakes import fake_label_map, make_davis, make_frames, make_video
 from tests.fakes.registry import STILL_FAKES, VIDEO_FAKES
+from tests.fakes.youtube_vos import make_youtube_vos
+from vos_core.errors import DatasetError
 from vos_core.palette import davis_palette
 
 
@@ -64,7 +69,7 @@ def test_the_table_is_sorted_and_fits(
     text = "\n".join(lines)
     assert "Annotations/480p/alpha/00003.png: is truncated or damaged" in text
     assert "-> fetch it again" in text
-    assert "1 error, 2 warnings" in lines[-1]
+    assert "1 error, 3 warnings" in lines[-1]
 
 
 def test_json_holds_every_finding(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,6 +117,16 @@ def test_a_layout_that_cannot_be_opened(tmp_path: Path, capsys: pytest.CaptureFi
         (("--dataset", "davis2017", "--root", "nowhere"), "nowhere: no such file or folder"),
         (("--dataset", "davis2017", "--repair", "out"), "--repair needs --root"),
         (("--dataset", "davis2017", "--root", ".", "--repair", "out"), "outside of ."),
+        (
+            ("--dataset", "folder", "--root", "../x/in", "--mask", "m", "--repair", "."),
+            "is the working",
+        ),
+        (("--dataset", "davis2017", "--root", ".", "--repair", ".."), "outside of ."),
+        (("--dataset", "davis2017", "--root", "m"), "m: is a file; unpack it"),
+        (
+            ("--dataset", "folder", "--root", "../x/in", "--mask", "."),
+            ".: is a folder; name the mask",
+        ),
         (("--dataset", "davis2017", "--root", ".", "--jsn"), "Did you mean '--json'"),
     ],
 )
@@ -122,7 +137,10 @@ def test_mistakes_in_one_sentence(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "m").touch()
+    (tmp_path / "x" / "in").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
     assert _run(*args) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -189,6 +207,167 @@ def test_repair_keeps_what_is_there(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "already holds something" in capsys.readouterr().err
     assert _snapshot(out) == before
     assert _run("--dataset", "davis2017", "--root", root / "JPEGImages", "--repair", tmp_path) == 2
+
+
+def test_a_layout_is_told_with_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_davis(tmp_path)
+    assert _run("--dataset", "davis2017", "--root", root, "--sequences", "alhpa") == 1
+    assert "the nearest is 'alpha'" in capsys.readouterr().out
+    assert _run("--dataset", "davis2017", "--root", root, "--split", "vall") == 1
+    assert "2017/train.txt" in capsys.readouterr().out
+
+
+def test_repair_into_a_linked_folder(tmp_path: Path) -> None:
+    root, out = make_davis(tmp_path / "source"), tmp_path / "link"
+    (tmp_path / "elsewhere").mkdir()
+    out.symlink_to(tmp_path / "elsewhere")
+    assert _run("--dataset", "davis2017", "--root", root, "--repair", out) == 0
+    assert out.is_symlink()
+    assert len(_snapshot(tmp_path / "elsewhere")) == len(_snapshot(root)) > 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "link", "source"]
+
+
+def test_the_mask_of_a_video_is_looked_at_and_mended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video, mask = make_video(tmp_path / "v.mp4"), tmp_path / "m.png"
+    source = ("--dataset", "folder", "--root", video, "--mask", mask)
+    rgb = davis_palette()[fake_label_map(0)]
+    rgb[3, 4:16] = (100, 4, 4)  # what is left of a smoothed edge
+    PIL.Image.fromarray(rgb).save(mask)
+    status, content = _json(capsys, *source, "--repair", tmp_path / "out")
+    assert (status, content["mended"]) == (0, {"colours snapped to those of the objects": 1})
+    expected = fake_label_map(0)
+    expected[3, 4:16] = 1
+    np.testing.assert_array_equal(read_mask(tmp_path / "out" / "m.png"), expected)
+    expected[:] = 0
+    expected[30, 2:40] = 3
+    write_mask(mask, expected)
+    status, content = _json(capsys, *source)
+    assert [(each["code"], each["message"]) for each in content["findings"]] == [("lines", "ids 3")]
+    for label_map, code in (
+        (np.zeros((48, 64), np.uint8), "start"),
+        (np.ones((50, 64), np.uint8), "mask-size"),
+    ):
+        write_mask(mask, label_map)
+        status, content = _json(capsys, *source)
+        assert status == 1
+        assert [each["code"] for each in content["findings"] if each["severity"] == "error"] == [
+            code
+        ]
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_very_short_clips(frames: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = make_davis(tmp_path, frames=frames)
+    status, content = _json(capsys, "--dataset", "davis2017", "--root", root)
+    assert status == (1 if frames == 1 else 0)
+    codes = [each["code"] for each in content["findings"] if each["where"].endswith("alpha")]
+    assert codes == ["start" if frames == 1 else "short"]
+
+
+def test_masks_of_entering_objects_alone_are_usual_in_youtube_vos(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_youtube_vos(tmp_path)
+    source = ("--dataset", "youtube_vos2019", "--root", root, "--split", "valid")
+    _, content = _json(capsys, *source)
+    assert {each["code"] for each in content["findings"]} == {"ids", "subset"}
+
+
+def test_chosen_sequences_alone_are_judged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = ("--root", make_youtube_vos(tmp_path / "y"), "--split", "valid", "--sequences", "gap")
+    _, content = _json(capsys, "--dataset", "youtube_vos2019", *source)
+    assert [each["code"] for each in content["findings"]] == ["ids"]
+    root = make_davis(tmp_path / "d")
+    (root / "ImageSets/2017/extra.txt").write_text("gamma\n")
+    source = ("--dataset", "davis2017", "--root", root)
+    status, content = _json(capsys, *source)
+    assert "list" in [each["code"] for each in content["findings"]]
+    status, content = _json(capsys, *source, "--sequences", "alpha")
+    assert (status, [each["code"] for each in content["findings"]]) == (0, ["foreign"])
+
+
+def test_what_cannot_be_opened_or_read_has_no_known_objects(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_davis(tmp_path, sequences=("alpha", "beta", "gamma"))
+    _break_masks(root)
+    opened, counted = Davis._open, []
+
+    def open_all_but_beta(self: Davis, name: str) -> DiskClip:
+        if name == "beta":
+            raise DatasetError(f"{root / 'beta'}: is bad.")
+        return opened(self, name)
+
+    def check_edition(*args: object, **_: object) -> tuple[()]:
+        counted.append(args[2])
+        return ()
+
+    monkeypatch.setattr(Davis, "_open", open_all_but_beta)
+    monkeypatch.setattr(integrity, "check_edition", check_edition)
+    status, content = _json(capsys, "--dataset", "davis2017", "--root", root, "--workers", "1")
+    assert counted == [{"alpha": Counts(6, None), "beta": Counts(0, None), "gamma": Counts(6, 3)}]
+    assert (status, content["summary"]["clips"]) == (1, 3)
+    [finding] = [each for each in content["findings"] if each["code"] == "layout"]
+    assert (finding["where"], finding["message"]) == (str(root / "beta"), "is bad.")
+
+
+def test_a_stopped_repair_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    root = make_davis(tmp_path / "source")
+    monkeypatch.setattr(mending, "map_contents", stop)
+    assert _run("--dataset", "davis2017", "--root", root, "--repair", tmp_path / "out") == 130
+    assert list(tmp_path.iterdir()) == [root]
+
+
+def test_wrong_options_are_told_before_anything_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy(*_: object) -> None:
+        pytest.fail("copies")
+
+    root = make_davis(tmp_path / "source")
+    monkeypatch.setattr(integrity, "copy_tree", copy)
+    assert _run("--dataset", "davis2107", "--root", root, "--repair", tmp_path / "out") == 2
+    assert list(tmp_path.iterdir()) == [root]
+
+
+def test_repair_of_the_folder_one_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(make_frames(tmp_path / "mine"))
+    write_mask(tmp_path / "m.png", fake_label_map(0))
+    source = ("--dataset", "folder", "--root", ".", "--mask", "../m.png")
+    assert _run(*source, "--repair", "../out") == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["m.png", "mine"]
+
+
+def test_a_damaged_video_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    video = make_video(tmp_path / "v.mp4")
+    write_mask(tmp_path / "m.png", fake_label_map(0))
+    data = video.read_bytes()
+    start, end = data.index(b"mdat") + 4, data.index(b"moov") - 4
+    later = start + 3 * (end - start) // 4  # the packets can still be counted
+    video.write_bytes(data[:later] + bytes(end - later) + data[end:])
+    source = ("--dataset", "folder", "--root", video, "--mask", tmp_path / "m.png")
+    status, content = _json(capsys, *source)
+    assert (status, [each["code"] for each in content["findings"]]) == (1, ["unreadable"])
+
+
+def test_the_classes_of_instances_are_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = STILL_FAKES["voc2012"](tmp_path)
+    path = sorted(fake.root.rglob("SegmentationClass/*.png"))[0]
+    path.write_bytes(path.read_bytes()[:60])
+    status, content = _json(capsys, "--dataset", "voc2012", "--root", fake.root)
+    assert status == 1
+    assert str(path) in [each["where"] for each in content["findings"]]
 
 
 def test_an_empty_first_mask_is_an_error(
