@@ -1,7 +1,7 @@
 """Reading what a method is given from a clip."""
 
 from vos_core.errors import MaskError
-from vos_core.resize import resize_image, resize_labels
+from vos_core.resize import resize_annotation, resize_image
 from vos_core.types import Clip, Image, LabelMap
 
 
@@ -16,11 +16,11 @@ def annotated_frames(clip: Clip, size: tuple[int, int] | None) -> list[tuple[Ima
         Pairs of (H, W, 3) frame and (H, W) label map, in time order.
 
     Raises:
-        MaskError: If an object is too small to survive the resizing.
+        MaskError: If two objects are so small that only one survives the resizing.
     """
     pairs = []
     for annotation in clip.annotations:
-        labels = resize_labels(annotation.label_map, size)
+        labels = resize_annotation(annotation, size)
         for object_id in annotation.object_ids:
             if not (labels == object_id).any():
                 raise MaskError(

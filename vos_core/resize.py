@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from vos_core.types import Image, LabelMap
+from vos_core.types import Annotation, Image, LabelMap
 
 
 def resize_image(image: Image, size: tuple[int, int] | None) -> Image:
@@ -21,3 +21,25 @@ def resize_labels(label_map: LabelMap, size: tuple[int, int] | None) -> LabelMap
         return np.ascontiguousarray(label_map)
     resized = cv2.resize(label_map, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
     return np.asarray(resized, dtype=np.uint8)
+
+
+def resize_annotation(annotation: Annotation, size: tuple[int, int] | None) -> LabelMap:
+    """Resize what an annotation gives; an object too small for the size keeps one pixel.
+
+    Objects may be tiny when they enter (YouTube-VOS, MOTS), and must not be lost before they grow.
+
+    Args:
+        annotation: Objects that it does not introduce become background.
+        size: (height, width) to resize to; ``None`` is the native size.
+
+    Returns:
+        (h, w) uint8. An object is missing only where another tiny one has its pixel.
+    """
+    given = annotation.label_map
+    label_map = resize_labels(np.where(np.isin(given, annotation.object_ids), given, 0), size)
+    for object_id in annotation.object_ids:
+        if not (label_map == object_id).any():
+            middle = np.median(np.argwhere(given == object_id), axis=0)
+            row, column = ((middle + 0.5) * label_map.shape / given.shape).astype(int)
+            label_map[row, column] = object_id
+    return label_map

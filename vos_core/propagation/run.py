@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vos_core.resize import resize_image, resize_labels
+from vos_core.resize import resize_annotation, resize_image
 from vos_core.types import Annotation, FloatArray, Image, LabelMap
 
 Refinement = Callable[[Image, FloatArray], FloatArray]
@@ -69,8 +69,7 @@ def run_sequence(
         while pending and pending[0].frame == index:
             annotation = pending.pop(0)
             introduced = np.isin(annotation.label_map, annotation.object_ids)
-            given = np.where(introduced, annotation.label_map, 0).astype(np.uint8)
-            labels = torch.from_numpy(resize_labels(given, size)).to(frame.device)
+            labels = torch.from_numpy(resize_annotation(annotation, size)).to(frame.device)
             if started:
                 propagator.add_objects(labels)
             else:
