@@ -1,6 +1,7 @@
 """Training on several datasets at once: one list in which each set stands as often as asked."""
 
 import warnings
+from abc import abstractmethod
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,8 +47,9 @@ class TrainSet:
 class _Lazy(Sequence[T], Generic[T]):
     """A sequence whose items are made when they are asked for, afresh each time."""
 
+    @abstractmethod
     def _make(self, index: int) -> T:
-        raise NotImplementedError
+        """Make one item."""
 
     @overload
     def __getitem__(self, index: int) -> T: ...
