@@ -167,7 +167,7 @@ def _stills(root: Path, layout: _Layout, split: str | None) -> Iterator[StillIma
 def _by_category(homes: Iterable[Path]) -> Iterator[ClassImage]:
     for home in homes:
         folders = [path for path in home.glob("[!.]*") if path.is_dir()]
-        if any(map(_holds_jpeg, folders)):
+        if any(_holds(folder, _JPEG_SUFFIXES) for folder in folders):
             for folder in sorted(folders, key=lambda path: natural_key(path.name)):
                 for image, mask in _pairs(folder, folder):
                     name = f"{folder.name}/{image.stem}"
@@ -195,7 +195,7 @@ def _first_present(homes: Iterable[Path], folders: _Folders) -> tuple[Path, Path
         for images, masks in folders:
             pair = home / images, home / masks
             if images == masks:
-                present = _holds_jpeg(pair[0])
+                present = _holds(pair[0], _JPEG_SUFFIXES)
             else:
                 present = all(folder.is_dir() for folder in pair)
             if present:
@@ -203,13 +203,18 @@ def _first_present(homes: Iterable[Path], folders: _Folders) -> tuple[Path, Path
     return None
 
 
-def _holds_jpeg(folder: Path) -> bool:
-    return any(path.suffix.lower() in _JPEG_SUFFIXES for path in folder.glob("[!.]*"))
+def _holds(folder: Path, suffixes: frozenset[str]) -> bool:
+    return any(path.suffix.lower() in suffixes for path in folder.glob("[!.]*"))
 
 
 def _pairs(images: Path, masks: Path) -> list[tuple[Path, Path]]:
     """Pair images with masks by stem, in numeric-aware order; side by side, images are JPEGs."""
     if images == masks:
+        if not _holds(masks, IMAGE_SUFFIXES - _JPEG_SUFFIXES):
+            raise DatasetError(
+                f"{images}: holds pictures but no masks; point root at the folder above, which "
+                "holds both, or put <name>.png beside each picture."
+            )
         image_paths = list_images(images, _JPEG_SUFFIXES)
         mask_paths = list_images(masks, IMAGE_SUFFIXES - _JPEG_SUFFIXES)
     else:

@@ -272,3 +272,9 @@ def test_damaged_outlines_are_named(
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(CorruptFileError, match=rf"SO3097\.mat: .*{message}"):
         open_stills("sod", tmp_path)[1].instances()
+
+
+def test_a_root_that_is_the_folder_of_pictures(tmp_path: Path) -> None:
+    root = make_saliency(tmp_path, "ecssd")
+    with pytest.raises(DatasetError, match=r"images: holds pictures but no masks; point root at"):
+        Saliency(root / "images", layout="ecssd")
