@@ -14,6 +14,11 @@ COMMANDS = {
     "predict": ("lightning_modules.cli", "predict", "adapt to each sequence and segment it"),
     "segment": ("lightning_modules.cli", "segment", "segment your own video from its first mask"),
     "evaluate": ("datasets_vos.commands.evaluate", "main", "score stored masks"),
+    "leaderboard": (
+        "datasets_vos.commands.leaderboard",
+        "main",
+        "table of runs beside published numbers",
+    ),
     "dream": ("datasets_vos.commands.dream", "main", "look at lucid dreams of a frame"),
     "data": (
         "datasets_vos.commands.data",
@@ -41,7 +46,7 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if args is None else args)
     if not arguments or arguments[0] in ("-h", "--help"):
-        lines = [f"  {name:10} {help_text}" for name, (_, _, help_text) in COMMANDS.items()]
+        lines = [f"  {name:11} {help_text}" for name, (_, _, help_text) in COMMANDS.items()]
         print(USAGE.format(commands="\n".join(lines)))
         return 0 if arguments else 2
     if isinstance(sys.stdout, io.TextIOWrapper):

@@ -4,7 +4,7 @@ It is the unsupervised task of DAVIS 2017 (Caelles et al., arXiv:1905.00737); th
 those of davis2017-evaluation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -19,6 +19,7 @@ from vos_core.metrics.sequence import (
     Scorer,
     SequenceResult,
     SequenceScorer,
+    Truth,
     object_scores,
 )
 from vos_core.morphology import disc
@@ -67,7 +68,12 @@ class ProposalScorer(Scorer):
         self._j: list[_Matrix] = []  # one matrix a scored frame
         self._f: list[_Matrix] = []
 
-    def _score_frame(self, index: int, prediction: LabelMap, truth: LabelMap) -> FrameScores:
+    def _score_frame(self, index: int, prediction: LabelMap, truth: Truth) -> FrameScores:
+        if isinstance(truth, Mapping):
+            raise MaskError(
+                f"sequence {self._sequence!r}: true objects overlap, and no rules match proposals "
+                "to such; choose another protocol"
+            )
         # table[t, p] pixels have the true label t and the predicted label p
         codes = truth.astype(np.uint16) * _LABELS + prediction
         table = np.bincount(codes.ravel(), minlength=_LABELS**2).reshape(_LABELS, _LABELS)
@@ -99,7 +105,7 @@ class ProposalScorer(Scorer):
         objects = {}
         for k, (i, row) in enumerate(self._matching(self._objects).items()):
             j_frames, f_frames = ([float(m[row, k]) for m in each] for each in (self._j, self._f))
-            objects[i] = object_scores(j_frames, f_frames)
+            objects[i] = object_scores(j_frames, f_frames, wrap_decay=self._protocol.wrap_decay)
             objects[i]["proposal"] = row + 1 if row + 1 in self._predicted else None
         return SequenceResult(
             sequence=self._sequence,

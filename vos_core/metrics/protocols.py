@@ -5,6 +5,12 @@ from typing import Literal
 
 from vos_core.errors import ConfigError, nearest
 
+Average = Literal["object", "sequence", "category"]
+"""What every unit counts the same in: objects; sequences, each the mean over its objects; or
+categories, each the mean over its objects."""
+
+Headline = Literal["J&F", "J"]
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -17,9 +23,14 @@ class Protocol:
         void_as_background: Count label 255 of the truth as background, so that a prediction there
             is a false positive; otherwise those pixels do not count at all.
         binary: Score one object, id 1: every object of truth and prediction together.
-        average: What the global numbers are means over.
+        averages: What the global numbers are means over; the first is the headline, the others are
+            reported beside it.
+        headline: The number by which the benchmark ranks methods; both are always computed.
         proposals: Ids of the prediction are the method's own, from 1 to this, and are matched to
             the true objects over the whole sequence; None: they are the ids of the truth.
+        quantiles: Percentages; below its quantile lies that share of all scored J.
+        wrap_decay: Compute decay as davis2017-evaluation does under NumPy 2, whose frame numbers
+            wrap at 256; a mistake in sequences of 256 scored frames and more.
     """
 
     name: str
@@ -27,8 +38,34 @@ class Protocol:
     drop_last: bool
     void_as_background: bool
     binary: bool
-    average: Literal["object"] = "object"
+    averages: tuple[Average, ...] = ("object",)
+    headline: Headline = "J&F"
     proposals: int | None = None
+    quantiles: tuple[int, ...] = ()
+    wrap_decay: bool = False
+
+    def rule(self, average: Average, units: int) -> str:
+        """Say in words what a number of this protocol is.
+
+        Args:
+            average: What it is a mean over.
+            units: How many of them were scored.
+        """
+        noun = {"object": "object", "sequence": "sequence", "category": "categor"}[average]
+        plural = {"category": ("y", "ies")}.get(average, ("", "s"))
+        parts = [f"mean over {units} {noun}{plural[units != 1]}"]
+        if average == "category":
+            parts[0] += ", each the mean over its objects"
+        if self.proposals is not None:
+            parts.append("one proposal for each")
+        first = "1" if self.drop_first else "0"
+        parts.append(f"frames {first}..{'T-2' if self.drop_last else 'T-1'}")
+        parts.append("void as background" if self.void_as_background else "void left out")
+        if self.binary:
+            parts.append("all labels as one object")
+        if self.wrap_decay:
+            parts.append("decay wraps at 256 frames")
+        return ", ".join(parts)
 
 
 # With one object in every sequence, the mean over objects is the benchmark's mean over sequences.
@@ -46,8 +83,82 @@ DAVIS2017_UNSUPERVISED = Protocol(
     binary=False,
     proposals=20,
 )
+# Categories are "seen" and "unseen", so the headline J&F is the mean of four numbers, G.
+YOUTUBE_VOS = Protocol(
+    "youtube_vos",
+    drop_first=True,
+    drop_last=False,
+    void_as_background=False,
+    binary=False,
+    averages=("category", "object"),
+)
+SEGTRACK_V2 = Protocol(
+    "segtrack_v2",
+    drop_first=True,
+    drop_last=False,
+    void_as_background=False,
+    binary=False,
+    averages=("object", "sequence"),
+    headline="J",
+)
+YOUTUBE_OBJECTS = Protocol(
+    "youtube_objects",
+    drop_first=True,
+    drop_last=False,
+    void_as_background=False,
+    binary=True,
+    averages=("category", "sequence"),
+    headline="J",
+)
+# MaskTrack (Khoreva et al., CVPR 2017, sections 5.1 and 5.4): mean IoU over videos. Where several
+# frames are annotated they count (only the first and last of DAVIS are dropped); the quantiles are
+# those of its figure 4.
+_FIGURE_4 = (5, 10, 20, 30, 70, 80, 90, 95)
+MASKTRACK_DAVIS2016 = Protocol(
+    "masktrack_davis2016",
+    drop_first=True,
+    drop_last=True,
+    void_as_background=True,
+    binary=True,
+    averages=("sequence",),
+    headline="J",
+    quantiles=_FIGURE_4,
+)
+MASKTRACK_YOUTUBE_OBJECTS = Protocol(
+    "masktrack_youtube_objects",
+    drop_first=True,
+    drop_last=False,
+    void_as_background=False,
+    binary=True,
+    averages=("sequence", "category"),
+    headline="J",
+    quantiles=_FIGURE_4,
+)
+MASKTRACK_SEGTRACK_V2 = Protocol(
+    "masktrack_segtrack_v2",
+    drop_first=True,
+    drop_last=False,
+    void_as_background=False,
+    binary=False,
+    averages=("object", "sequence"),
+    headline="J",
+    quantiles=_FIGURE_4,
+)
 
-PROTOCOLS = {rules.name: rules for rules in (DAVIS2016, DAVIS2017, DAVIS2017_UNSUPERVISED)}
+PROTOCOLS = {
+    rules.name: rules
+    for rules in (
+        DAVIS2016,
+        DAVIS2017,
+        DAVIS2017_UNSUPERVISED,
+        YOUTUBE_VOS,
+        SEGTRACK_V2,
+        YOUTUBE_OBJECTS,
+        MASKTRACK_DAVIS2016,
+        MASKTRACK_YOUTUBE_OBJECTS,
+        MASKTRACK_SEGTRACK_V2,
+    )
+}
 
 
 def protocol(name: str) -> Protocol:

@@ -5,16 +5,28 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
+import numpy as np
+
 from vos_core.errors import MaskError
-from vos_core.metrics.protocols import Protocol
+from vos_core.metrics.protocols import Average, Headline, Protocol
 from vos_core.metrics.sequence import ObjectScores, SequenceResult
 from vos_core.metrics.statistics import Statistics, mean_statistics
+from vos_core.provenance import RunInfo
+
+Categories = Mapping[str, Mapping[int, str]]
+"""Sequence -> object id -> category."""
 
 GlobalScores = TypedDict("GlobalScores", {"J": Statistics, "F": Statistics, "J&F_mean": float})
+
+# One way to average, how many units it is over, and what it is in words.
+AverageScores = TypedDict(
+    "AverageScores",
+    {"J": Statistics, "F": Statistics, "J&F_mean": float, "units": int, "rule": str},
+)
 
 
 class Seconds(TypedDict):
@@ -29,13 +41,22 @@ class SequenceScores(TypedDict):
     """What ``scores.json`` tells about a sequence beside its objects' scores.
 
     ``scored`` holds, per object id, the index of each frame that ``J_frames`` speaks of;
-    ``extra_ids`` the number of frames per predicted id that the truth never has. Ids are strings,
-    as JSON wants them.
+    ``extra_ids`` the number of frames per predicted id that the truth never has; ``categories``
+    the category per object id, where known. Ids are strings, as JSON wants them.
     """
 
     frames: int
     scored: dict[str, list[int]]
     extra_ids: dict[str, int]
+    categories: dict[str, str]
+
+
+class DataInfo(TypedDict):
+    """What was scored; ``split`` is None where every sequence found was taken."""
+
+    dataset: str
+    split: str | None
+    root: str
 
 
 # The content of scores.json; a number that does not exist is NaN (in JSON: null).
@@ -43,11 +64,18 @@ Scores = TypedDict(
     "Scores",
     {
         "protocol": str,
-        "global": GlobalScores,
+        "headline": Headline,  # the number by which the benchmark ranks
+        "rule": str,  # what the global numbers are, in words
+        "global": GlobalScores,  # the first of the averages
+        "averages": dict[Average, AverageScores],
+        "per_category": dict[str, GlobalScores],  # means over objects; empty without categories
+        "quantiles": dict[str, float],  # percentage -> J; empty where the protocol has none
         "per_object": dict[str, ObjectScores],  # "<sequence>_<id>"
         "sequences": dict[str, SequenceScores],
         "seconds": NotRequired[Seconds],
         "baselines": NotRequired[dict[str, GlobalScores]],  # what the method is compared with
+        "data": NotRequired[DataInfo],
+        "run": NotRequired[RunInfo],
     },
 )
 
@@ -65,15 +93,24 @@ SequenceRow = TypedDict(
 )
 
 
-def collect_scores(protocol: Protocol, results: Iterable[SequenceResult]) -> Scores:
+def collect_scores(
+    protocol: Protocol, results: Iterable[SequenceResult], categories: Categories | None = None
+) -> Scores:
     """Put the scores of all sequences together.
 
-    Global numbers are means over objects, not over sequences; an object without a scored frame
-    (it appears in the last but one frame or later) has NaN statistics and takes no part.
+    An object without a scored frame (it appears in the last but one frame or later) has NaN
+    statistics and takes no part.
+
+    Args:
+        protocol: The rules; they say what the global numbers are means over.
+        results: One for each sequence.
+        categories: Of every object, for protocols that average over categories.
 
     Raises:
-        MaskError: If there is no sequence, or one comes twice.
+        MaskError: If there is no sequence, one comes twice, or the category of an object is needed
+            and missing.
     """
+    known = categories or {}
     per_object: dict[str, ObjectScores] = {}
     sequences: dict[str, SequenceScores] = {}
     for result in sorted(results, key=lambda r: r.sequence):
@@ -84,17 +121,74 @@ def collect_scores(protocol: Protocol, results: Iterable[SequenceResult]) -> Sco
             frames=result.frames,
             scored={str(i): frames for i, frames in result.scored.items()},
             extra_ids={str(i): n for i, n in result.extra_ids.items()},
+            categories={str(i): name for i, name in known.get(result.sequence, {}).items()},
         )
     if not sequences:
         raise MaskError("no sequence was scored; check the split and the folder of results")
-    j = mean_statistics([s["J"] for s in per_object.values()])
-    f = mean_statistics([s["F"] for s in per_object.values()])
+    groups = {each: _groups(each, sequences, per_object) for each in protocol.averages}
+    averages = {each: _average(protocol, each, groups[each].values()) for each in groups}
+    first = averages[protocol.averages[0]]
+    all_j = [j for scores in per_object.values() for j in scores["J_frames"]]
     return {
         "protocol": protocol.name,
-        "global": {"J": j, "F": f, "J&F_mean": (j["mean"] + f["mean"]) / 2},
+        "headline": protocol.headline,
+        "rule": first["rule"],
+        "global": {"J": first["J"], "F": first["F"], "J&F_mean": first["J&F_mean"]},
+        "averages": averages,
+        "per_category": {name: _mean(each) for name, each in groups.get("category", {}).items()},
+        "quantiles": {str(q): float(np.percentile(all_j, q)) for q in protocol.quantiles if all_j},
         "per_object": per_object,
         "sequences": sequences,
     }
+
+
+def _groups(
+    average: Average,
+    sequences: Mapping[str, SequenceScores],
+    per_object: Mapping[str, ObjectScores],
+) -> dict[str, list[ObjectScores]]:
+    """Return name -> objects of every unit that counts the same."""
+    if average == "object":
+        return {name: [scores] for name, scores in per_object.items()}
+    groups: dict[str, list[ObjectScores]] = {}
+    for sequence, each in sequences.items():
+        for object_id in each["scored"]:
+            if average == "category" and object_id not in each["categories"]:
+                raise MaskError(
+                    f"sequence {sequence!r}: the category of object {object_id} is unknown, and "
+                    "the rules average over categories; choose a protocol that does not"
+                )
+            name = sequence if average == "sequence" else each["categories"][object_id]
+            groups.setdefault(name, []).append(per_object[f"{sequence}_{object_id}"])
+    return dict(sorted(groups.items()))
+
+
+def _average(
+    protocol: Protocol, average: Average, groups: Iterable[list[ObjectScores]]
+) -> AverageScores:
+    """Return the mean over the groups of the mean over each one's objects."""
+    means = [each for each in map(_mean, groups) if not math.isnan(each["J"]["mean"])]
+    j = mean_statistics([each["J"] for each in means])
+    f = mean_statistics([each["F"] for each in means])
+    return {
+        "J": j,
+        "F": f,
+        "J&F_mean": (j["mean"] + f["mean"]) / 2,
+        "units": len(means),
+        "rule": protocol.rule(average, len(means)),
+    }
+
+
+def _mean(objects: Iterable[ObjectScores]) -> GlobalScores:
+    each = list(objects)
+    j, f = mean_statistics([s["J"] for s in each]), mean_statistics([s["F"] for s in each])
+    return {"J": j, "F": f, "J&F_mean": (j["mean"] + f["mean"]) / 2}
+
+
+def headline_number(scores: Scores) -> float:
+    """Return the number by which the benchmark ranks methods: J&F or J, in [0, 1]."""
+    numbers = scores["global"]
+    return numbers["J&F_mean"] if scores["headline"] == "J&F" else numbers["J"]["mean"]
 
 
 def objects_of(scores: Scores, sequence: str) -> dict[str, ObjectScores]:
@@ -127,15 +221,14 @@ def write_scores(folder: str | Path, scores: Scores) -> None:
 
 def _sequence_row(scores: Scores, sequence: str) -> SequenceRow:
     objects = objects_of(scores, sequence).values()
-    j = mean_statistics([s["J"] for s in objects])["mean"]
-    f = mean_statistics([s["F"] for s in objects])["mean"]
+    means = _mean(objects)
     return {
         "sequence": sequence,
         "objects": len(objects),
         "frames": scores["sequences"][sequence]["frames"],
-        "J_mean": j,
-        "F_mean": f,
-        "J&F_mean": (j + f) / 2,
+        "J_mean": means["J"]["mean"],
+        "F_mean": means["F"]["mean"],
+        "J&F_mean": means["J&F_mean"],
     }
 
 

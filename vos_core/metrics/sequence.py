@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
-import cv2
 import numpy as np
 
 from vos_core.errors import MaskError
 from vos_core.metrics.boundary import contour_accuracy
-from vos_core.metrics.jaccard import jaccard
+from vos_core.metrics.overlaps import LABELS, Row, count_overlaps
 from vos_core.metrics.protocols import Protocol
 from vos_core.metrics.statistics import Statistics, statistics
+from vos_core.metrics.swaps import Swap, find_swap
 from vos_core.types import VOID, BinaryMask, LabelMap
 
 FrameScores = Mapping[int, tuple[float, float]]  # object id -> (J, F)
+Truth = LabelMap | Mapping[int, BinaryMask]
+"""The true label map of a frame, or, where objects overlap, the (H, W) bool mask of each id."""
 
 
 class ObjectScores(TypedDict):
@@ -46,6 +48,7 @@ class SequenceResult:
             pixels cost a score only where they displace a true object. Proposals have none: their
             ids mean nothing.
         left_out: Ids of true objects that the rules do not score.
+        swap: Other ids that would fit the prediction better, None if there are none.
     """
 
     sequence: str
@@ -54,6 +57,7 @@ class SequenceResult:
     scored: dict[int, list[int]]
     extra_ids: dict[int, int]
     left_out: tuple[int, ...] = ()
+    swap: Swap | None = None
 
 
 class Scorer(ABC):
@@ -72,29 +76,38 @@ class Scorer(ABC):
         self._length = length
         self._next_frame = 0
 
-    def update(self, frame_index: int, prediction: LabelMap, truth: LabelMap | None) -> FrameScores:
+    def update(self, frame_index: int, prediction: LabelMap, truth: Truth) -> FrameScores:
         """Score the next frame and return (J, F) of each object that counts in it.
 
         Args:
-            frame_index: Index in the sequence; frames come in order, none left out.
+            frame_index: Index in the sequence; frames come in order.
             prediction: (H, W) uint8 label map.
-            truth: (H, W) uint8 label map, or None where a frame has none; it is not scored then.
+            truth: (H, W) uint8 label map, or the masks of all objects, which may overlap.
 
         Raises:
             MaskError: If a frame is out of order, the sizes differ, or ids break the rules.
+        """
+        self.skip(frame_index)
+        for true in truth.values() if isinstance(truth, Mapping) else (truth,):
+            if prediction.shape != true.shape:
+                raise MaskError(
+                    f"sequence {self._sequence!r}, frame {frame_index}: the prediction has shape "
+                    f"{prediction.shape}, the truth {true.shape}; write masks at the native size"
+                )
+        return self._score_frame(frame_index, prediction, truth)
+
+    def skip(self, frame_index: int) -> None:
+        """Pass over the next frame, which has no truth.
+
+        Raises:
+            MaskError: If it is out of order.
         """
         if frame_index != self._next_frame or frame_index >= self._length:
             raise MaskError(
                 f"sequence {self._sequence!r}: got frame {frame_index}, expected frame "
                 f"{self._next_frame} of {self._length}; pass every frame once, in order"
             )
-        if truth is not None and prediction.shape != truth.shape:
-            raise MaskError(
-                f"sequence {self._sequence!r}, frame {frame_index}: the prediction has shape "
-                f"{prediction.shape}, the truth {truth.shape}; write masks at the native size"
-            )
         self._next_frame += 1
-        return {} if truth is None else self._score_frame(frame_index, prediction, truth)
 
     def result(self) -> SequenceResult:
         """Return the scores of the whole sequence.
@@ -110,7 +123,7 @@ class Scorer(ABC):
         return self._collect()
 
     @abstractmethod
-    def _score_frame(self, index: int, prediction: LabelMap, truth: LabelMap) -> FrameScores:
+    def _score_frame(self, index: int, prediction: LabelMap, truth: Truth) -> FrameScores:
         """Score a frame that is in order and has truth."""
 
     @abstractmethod
@@ -140,68 +153,98 @@ class SequenceScorer(Scorer):
             length: Number of frames in the sequence.
         """
         super().__init__(protocol, sequence, length)
-        self._void_is_object = False
-        self._objects: dict[int, list[tuple[int, float, float]]] = {}  # id -> (frame, J, F)
+        self._void_is_object: bool | None = None  # known with the first truth
+        self._objects: dict[int, _ObjectTrack] = {}
         self._predicted_ids: Counter[int] = Counter()
 
-    def _score_frame(self, index: int, prediction: LabelMap, truth: LabelMap) -> FrameScores:
-        predicted, true, void = self._apply_protocol(index, prediction, truth)
-        self._predicted_ids.update(_ids(predicted))
-        known = list(self._objects)
-        new = [i for i in _ids(true) if i != VOID and i not in self._objects]
-        self._objects.update({i: [] for i in new})
-        if self._protocol.drop_last and index == self._length - 1:
+    def _score_frame(self, index: int, prediction: LabelMap, truth: Truth) -> FrameScores:
+        rules = self._protocol
+        if rules.binary:
+            prediction, truth = (prediction > 0).view(np.uint8), self._as_one_object(truth)
+        overlaps = count_overlaps(prediction, truth, ignore_void=not rules.void_as_background)
+        self._predicted_ids.update(overlaps.predicted_ids())
+        known = set(self._objects)
+        self._objects.update({i: _ObjectTrack() for i in overlaps.true_areas if i not in known})
+        if rules.drop_last and index == self._length - 1:
             return {}
-        scored = known if self._protocol.drop_first else known + new
-        scores = {i: _score(predicted == i, true == i, void) for i in sorted(scored)}
-        for object_id, (j, f) in scores.items():
-            self._objects[object_id].append((index, j, f))
+        scores = {}
+        for i in sorted(known if rules.drop_first else self._objects):
+            true, void = self._region(truth, i)
+            f = contour_accuracy(prediction == i, true, void)
+            j = overlaps.jaccard(i)
+            self._objects[i].add(index, j, float(j[i]), f)
+            scores[i] = (float(j[i]), f)
         return scores
 
     def _collect(self) -> SequenceResult:
         if not self._objects:
             raise MaskError(f"sequence {self._sequence!r}: the true masks show no object")
-        ordered = sorted(self._objects.items())
+        objects = dict(sorted(self._objects.items()))
+        seen = {i: each for i, each in objects.items() if each.frames}
+        wrap = self._protocol.wrap_decay
         return SequenceResult(
             sequence=self._sequence,
             frames=self._length,
-            objects={
-                i: object_scores([j for _, j, _ in frames], [f for _, _, f in frames])
-                for i, frames in ordered
-            },
-            scored={i: [frame for frame, _, _ in frames] for i, frames in ordered},
-            extra_ids={
-                i: n for i, n in sorted(self._predicted_ids.items()) if i not in self._objects
-            },
+            objects={i: object_scores(o.j, o.f, wrap_decay=wrap) for i, o in objects.items()},
+            scored={i: each.frames for i, each in objects.items()},
+            extra_ids={i: n for i, n in sorted(self._predicted_ids.items()) if i not in objects},
+            swap=find_swap(
+                {i: each.j_sum / len(each.frames) for i, each in seen.items()},
+                {i: each.j_first for i, each in seen.items()},
+            ),
         )
 
-    def _apply_protocol(
-        self, frame_index: int, prediction: LabelMap, truth: LabelMap
-    ) -> tuple[LabelMap, LabelMap, BinaryMask | None]:
-        """Return prediction and truth as they are scored, and the pixels that do not count."""
-        void = None if self._protocol.void_as_background else truth == VOID
-        if not self._protocol.binary:
-            return prediction, truth, void
-        if frame_index == 0:
-            self._void_is_object = _ids(truth) == [VOID]
-        true = (truth > 0) if self._void_is_object else (truth > 0) & (truth != VOID)
-        return (prediction > 0).view(np.uint8), true.view(np.uint8), void
+    def _region(self, truth: Truth, object_id: int) -> tuple[BinaryMask, BinaryMask | None]:
+        """Return the true mask of one object, and the pixels that do not count."""
+        if isinstance(truth, Mapping):
+            # an object that is not listed is not there
+            return truth.get(object_id, np.zeros_like(next(iter(truth.values())))), None
+        return truth == object_id, None if self._protocol.void_as_background else truth == VOID
+
+    def _as_one_object(self, truth: Truth) -> LabelMap:
+        """Return a label map of 0, 1 and void."""
+        if isinstance(truth, Mapping):
+            return np.logical_or.reduce(list(truth.values())).view(np.uint8)
+        if self._void_is_object is None:
+            self._void_is_object = set(np.unique(truth)) - {0} == {VOID}
+        one = (truth > 0).view(np.uint8)
+        if not self._void_is_object:
+            one[truth == VOID] = VOID
+        return one
 
 
-def _ids(label_map: LabelMap) -> list[int]:
-    """Return the non-zero labels in increasing order; a histogram is the fastest way."""
-    histogram = cv2.calcHist([np.ascontiguousarray(label_map)], [0], None, [256], [0, 256])
-    return [int(i) for i in np.flatnonzero(histogram) if i > 0]
+class _ObjectTrack:
+    """What one object has scored so far."""
+
+    def __init__(self) -> None:
+        self.frames: list[int] = []
+        self.j: list[float] = []
+        self.f: list[float] = []
+        self.j_first = np.zeros(LABELS)  # with each predicted label
+        self.j_sum = np.zeros(LABELS)
+
+    def add(self, frame: int, with_each: Row, j: float, f: float) -> None:
+        if not self.frames:
+            self.j_first = with_each
+        self.j_sum = self.j_sum + with_each
+        self.frames.append(frame)
+        self.j.append(j)
+        self.f.append(f)
 
 
-def _score(
-    prediction: BinaryMask, truth: BinaryMask, void: BinaryMask | None
-) -> tuple[float, float]:
-    return jaccard(prediction, truth, void), contour_accuracy(prediction, truth, void)
+def object_scores(
+    j_frames: list[float], f_frames: list[float], *, wrap_decay: bool = False
+) -> ObjectScores:
+    """Return the scores of one object from its J and F of each scored frame, in time order.
 
-
-def object_scores(j_frames: list[float], f_frames: list[float]) -> ObjectScores:
-    """Return the scores of one object from its J and F of each scored frame, in time order."""
+    Args:
+        j_frames: J of each scored frame.
+        f_frames: F of each scored frame.
+        wrap_decay: See :func:`vos_core.metrics.statistics`.
+    """
     return ObjectScores(
-        J=statistics(j_frames), F=statistics(f_frames), J_frames=j_frames, F_frames=f_frames
+        J=statistics(j_frames, wrap_decay=wrap_decay),
+        F=statistics(f_frames, wrap_decay=wrap_decay),
+        J_frames=j_frames,
+        F_frames=f_frames,
     )

@@ -21,27 +21,36 @@ class Statistics(TypedDict):
     decay: float
 
 
-def statistics(scores: Sequence[float]) -> Statistics:
+def statistics(scores: Sequence[float], *, wrap_decay: bool = False) -> Statistics:
     """Summarise the scores of one object over time.
 
     Recall is the share of frames that score strictly above 0.5. Decay is the mean of the first
     quarter of the frames minus that of the last; as in davis2017-evaluation, quarters include both
-    their end frames. Their ends are kept as plain integers, where the official script wraps at 256
-    frames, so decay differs from it on longer sequences.
+    their end frames. The official script wraps frame numbers at 256, so its decay of 256 scored
+    frames and more is another number, or NaN.
 
     Args:
         scores: J or F of each scored frame in [0, 1], in time order.
+        wrap_decay: Wrap them, too, as the script does under NumPy 2.
+
+    Example:
+        >>> statistics([1.0, 0.75, 0.5, 0.25])
+        {'mean': 0.625, 'recall': 0.5, 'decay': 0.5}
     """
     values = np.asarray(scores, dtype=np.float64)
     if values.size == 0:
         return Statistics(mean=math.nan, recall=math.nan, decay=math.nan)
     # The tiny offset makes halves round up, as the official script does.
     ends = np.round(np.linspace(1, values.size, 5) + 1e-10).astype(np.int64) - 1
-    first, last = values[: ends[1] + 1], values[ends[3] :]
+    stops = ends + 1
+    if wrap_decay:
+        ends, stops = ends.astype(np.uint8), stops.astype(np.uint8)
+    first, last = values[: stops[1]], values[ends[3] : stops[4]]
+    decay = first.mean() - last.mean() if first.size and last.size else math.nan
     return Statistics(
         mean=float(values.mean()),
         recall=float((values > RECALL_THRESHOLD).mean()),
-        decay=float(first.mean() - last.mean()),
+        decay=float(decay),
     )
 
 
