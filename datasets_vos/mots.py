@@ -28,7 +28,7 @@ from datasets_vos.mask_formats import (
 from vos_core.errors import DatasetError, MaskError
 from vos_core.types import Annotation, LabelMap
 
-_CATEGORIES = {1: "car", 2: "pedestrian"}
+CLASSES = {1: "car", 2: "pedestrian"}
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class MotsClip(ImageClip):
     @property
     def categories(self) -> dict[int, str]:
         """Object id -> name of its class."""
-        return {object_id: _CATEGORIES[number] for object_id, number in self.classes.items()}
+        return {object_id: CLASSES[number] for object_id, number in self.classes.items()}
 
     def read_labels(self, index: int) -> LabelMap:
         """Read the mask of a frame that has one, (H, W) uint8; ids are those of :attr:`codes`.
