@@ -148,7 +148,11 @@ PROTOCOLS = {
     "davis2016": "davis2016",
     "davis2017": "davis2017",
     "davis2017_unsupervised": "davis2017_unsupervised",
+    "segtrack_v2": "segtrack_v2",
     "toy": "davis2017",
+    "youtube_objects": "youtube_objects",
+    "youtube_vos2018": "youtube_vos",
+    "youtube_vos2019": "youtube_vos",
 }
 """Dataset -> name of the rules it is scored by (``vos_core.metrics.protocol``)."""
 

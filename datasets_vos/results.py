@@ -62,6 +62,7 @@ class StoredResults:
     """Reads predictions back.
 
     Attributes:
+        root: Their folder.
         sequences: Names of the stored sequences, in numeric-aware order.
     """
 
@@ -75,17 +76,22 @@ class StoredResults:
         Raises:
             DatasetError: If the folder is missing or holds no sequence.
         """
-        self._root = Path(root)
+        self.root = Path(root)
         self._binary = binary
-        if not self._root.is_dir():
-            raise DatasetError(f"{self._root}: no such folder; check the path of the results.")
-        folders = (path for path in self._root.iterdir() if path.is_dir())
+        if not self.root.is_dir():
+            raise DatasetError(f"{self.root}: no such folder; check the path of the results.")
+        folders = (path for path in self.root.iterdir() if path.is_dir())
         names = (path.name for path in folders if not path.name.startswith("."))
         self.sequences = tuple(sorted(names, key=natural_key))
         if not self.sequences:
             raise DatasetError(
-                f"{self._root}: holds no sequence folder; expected <sequence>/<frame>.png in it."
+                f"{self.root}: holds no sequence folder; expected <sequence>/<frame>.png in it."
             )
+
+    def frame_names(self, sequence: str) -> tuple[str, ...]:
+        """Return the names of a sequence's frames that are stored, in numeric-aware order."""
+        files = (path for path in (self.root / sequence).iterdir() if path.suffix == ".png")
+        return tuple(sorted((path.stem for path in files), key=natural_key))
 
     def read(self, sequence: str, frame_name: str) -> LabelMap:
         """Read one prediction, (H, W) uint8.
@@ -97,9 +103,9 @@ class StoredResults:
         """
         if sequence not in self.sequences:
             raise DatasetError(
-                f"{self._root}: no sequence {sequence!r}{did_you_mean(sequence, self.sequences)}."
+                f"{self.root}: no sequence {sequence!r}{did_you_mean(sequence, self.sequences)}."
             )
-        path = self._root / sequence / f"{frame_name}.png"
+        path = self.root / sequence / f"{frame_name}.png"
         if not path.is_file():
             stored = sum(1 for _ in path.parent.glob("*.png"))
             raise DatasetError(

@@ -1,9 +1,7 @@
-"""``evaluate``, ``dream`` and ``data`` through the command line, on generated data."""
+"""``dream`` and ``data`` through the command line, and what all commands share."""
 
-import csv
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,35 +16,10 @@ from datasets_vos.toy import generate_toy
 from tests.fakes import fake_frame, fake_label_map, make_davis
 from vos_core.palette import davis_palette
 
-GOLDEN = Path(__file__).parents[1] / ".." / "shared" / "golden" / "metrics"
-needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"no reference scores at {GOLDEN}")
-
-OBJECTS = {"alpha": (1, 2), "beta": (1, 2, 3)}
-FRAMES = 6
-
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    return make_davis(tmp_path / "davis", frames=FRAMES)
-
-
-@pytest.fixture
-def results(tmp_path: Path) -> Path:
-    """Perfect masks, but for object 1 of alpha, which is one frame late."""
-    folder = tmp_path / "results"
-    for name, objects in OBJECTS.items():
-        for t in range(FRAMES):
-            label_map = fake_label_map(t, objects)
-            if name == "alpha" and t:
-                label_map[label_map == 1] = 0
-                label_map[fake_label_map(t - 1, (1,)) == 1] = 1
-            write_mask(folder / name / f"{t:05d}.png", label_map)
-    return folder
-
-
-def evaluate(root: Path, results: Path, *options: str) -> int:
-    command = ["evaluate", "--dataset", "davis2017", f"--root={root}", f"--results={results}"]
-    return cli.main([*command, *options])
+    return make_davis(tmp_path / "davis", frames=6)
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -60,136 +33,24 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return err
 
 
-@needs_golden
-@pytest.mark.parametrize(
-    ("task", "dataset"), [("single", "davis2016"), ("single", "davis2017"), ("multi", "davis2017")]
-)
-def test_evaluate_equals_reference_scores(task: str, dataset: str, tmp_path: Path) -> None:
-    reference = json.loads((GOLDEN / "reference_scores.json").read_text())[task]
-    root, out = tmp_path / "davis", tmp_path / "scores.json"
-    shutil.copytree(GOLDEN / task / "gt", root / "Annotations" / "480p")
-    for mask in (GOLDEN / task / "gt").glob("*/*.png"):
-        frame = root / "JPEGImages" / "480p" / mask.parent.name / f"{mask.stem}.jpg"
-        frame.parent.mkdir(parents=True, exist_ok=True)
-        # a header is all that scoring may need
-        frame.write_bytes(_jpeg_header(height=480, width=854))
-    command = ["evaluate", f"--dataset={dataset}", f"--root={root}", f"--out={out}"]
-    assert cli.main([*command, f"--results={GOLDEN / task / 'pred'}"]) == 0
-    scores = json.loads(out.read_text())
-    assert scores["per_object"].keys() == reference["per_object"].keys()
-    for name, want in reference["per_object"].items():
-        for key in ("J", "F", "J_frames", "F_frames"):
-            assert scores["per_object"][name][key] == pytest.approx(want[key], abs=1e-12, rel=0)
-    for key in ("J", "F", "J&F_mean"):
-        assert scores["global"][key] == pytest.approx(reference["global"][key], abs=1e-12, rel=0)
-
-
-def _jpeg_header(height: int, width: int) -> bytes:
-    """Return a JPEG file that ends before its pixels, so that decoding it fails."""
-    sides = height.to_bytes(2, "big") + width.to_bytes(2, "big")
-    components = b"\x03" + b"".join(bytes([i, 0x11, 0]) for i in (1, 2, 3))
-    return b"\xff\xd8\xff\xc0\x00\x11\x08" + sides + components + b"\xff\xda\x00\x02"
-
-
-def test_evaluate_scores_and_says_by_which_rule(
-    root: Path, results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "new" / "scores.json"
-    assert evaluate(root, results, f"--out={out}") == 0
-    assert sorted(path.name for path in out.parent.iterdir()) == ["scores.csv", "scores.json"]
-    scores = json.loads(out.read_text())
-    # a square of 12 px that is 2 px late: 10 columns shared of 14
-    assert scores["per_object"]["alpha_1"]["J_frames"] == pytest.approx([10 / 14] * 4)
-    assert scores["per_object"]["beta_3"]["J_frames"] == [1.0]
-    assert scores["global"]["J"]["mean"] == pytest.approx((10 / 14 + 4) / 5)
-    with out.with_suffix(".csv").open(newline="") as file:
-        rows = {row["sequence"]: row for row in csv.DictReader(file)}
-    assert rows["beta"] == {
-        "sequence": "beta",
-        "objects": "3",
-        "frames": "6",
-        "J_mean": "1.0",
-        "F_mean": "1.0",
-        "J&F_mean": "1.0",
-    }
-    printed, errors = capsys.readouterr()
-    assert "davis2017: mean over 5 objects, frames 1..T-2" in printed
-    assert f"J&F {scores['global']['J&F_mean']:.3f}" in printed
-    assert errors == ""
-
-
-def test_evaluate_run_folder_in_two_processes(root: Path, results: Path, tmp_path: Path) -> None:
-    results.rename(tmp_path / "masks")
-    outs = [tmp_path / f"scores{workers}.json" for workers in (1, 2)]
-    for workers, out in enumerate(outs, start=1):
-        assert evaluate(root, tmp_path, f"--out={out}", f"--workers={workers}") == 0
-    assert outs[0].read_bytes() == outs[1].read_bytes()
-    assert len(json.loads(outs[0].read_text())["sequences"]) == 2
-
-
-def test_evaluate_split_and_sequences(root: Path, results: Path, tmp_path: Path) -> None:
-    out = tmp_path / "scores.json"
-    shutil.rmtree(results / "alpha")
-    for options in (["--split", "val"], ["--sequences", "beta"]):
-        assert evaluate(root, results, f"--out={out}", *options) == 0
-        assert list(json.loads(out.read_text())["sequences"]) == ["beta"]
-
-
-def test_evaluate_refuses_a_part(
-    root: Path, results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command = ("evaluate", "--dataset=davis2017", f"--root={root}", f"--results={results}")
-    out = tmp_path / "scores.json"
-    for name in ("alpha", "beta"):
-        (results / name / "00002.png").unlink()
-    (results / "beta" / "00004.png").unlink()
-    error = refusal(capsys, *command, f"--out={out}")
-    assert "alpha lacks 1 of 6, first 00002.png; beta lacks 2 of 6, first 00002.png" in error
-    for name in ("alpha", "beta"):
-        (results / name).rename(results / f"other-{name}")
-    assert "2 of 2 sequences have no masks (alpha, beta)" in refusal(capsys, *command)
-    assert not out.exists()
-
-
-def test_evaluate_refuses_other_sizes(
-    root: Path, results: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_mask(results / "beta" / "00003.png", np.ones((24, 32), dtype=np.uint8))
-    command = ("evaluate", "--dataset=davis2017", f"--root={root}", f"--results={results}")
-    assert "'beta', frame 3: the prediction has shape (24, 32)" in refusal(capsys, *command)
-
-
-def test_evaluate_warns(root: Path, results: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = results / "beta" / "00003.png"
-    label_map = read_mask(path)
-    label_map[0, 0] = 9
-    write_mask(path, label_map)
-    (root / "Annotations" / "480p" / "alpha" / "00002.png").unlink()
-    assert evaluate(root, results) == 0
-    assert capsys.readouterr().err.splitlines() == [
-        "warning: alpha: 1 of 6 frames have no true mask and are not scored.",
-        "warning: beta: the masks hold ids that the truth never has: 9 (in 1 of 6 frames).",
-    ]
-
-
-def test_evaluate_needs_truth(
-    tmp_path: Path, results: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = make_davis(tmp_path / "test", frames=FRAMES, annotate="first")
-    command = ("evaluate", "--dataset=davis2017", f"--root={root}", f"--results={results}")
-    assert "no scored frame has a true mask" in refusal(capsys, *command)
-
-
 @pytest.mark.parametrize(
     ("arguments", "answer"),
     [
         ("evaluate --datset davis2016", "no option '--datset'. Did you mean '--dataset'?"),
         ("evaluate --dataset davis2106 --results x", "Did you mean 'davis2016'?"),
         ("evaluate --dataset folder --results x", "'folder' cannot be scored"),
-        ("evaluate --dataset toy", "arguments are required: --results"),
+        ("evaluate --dataset toy", "evaluate needs --results, a folder of masks, or --baseline"),
+        ("evaluate --results x", "evaluate needs --dataset"),
+        ("evaluate --dataset toy --results x --baseline box_oracle", "two things to score"),
+        ("evaluate --dataset toy --results x --annotate-every 3", "--baseline nearest_annotation"),
+        ("evaluate --dataset toy --results x --protocol davis2071", "Did you mean 'davis2017'?"),
+        ("evaluate --dataset toy --results x --seen y", "--seen does not go with 'toy'"),
+        ("evaluate --dataset ecssd --results x --stability", "--stability does not go with"),
+        ("evaluate --dataset mots20 --baseline box_oracle", "does not go with 'mots20'"),
         ("evaluate --dataset davis2016 --results x", "'davis2016' needs root"),
         ("evaluate --dataset toy --results x --out y.txt", "y.txt: give a file that ends in .json"),
         ("evaluate --dataset toy --results x --workers 0", "'0' is no whole number from 1 on"),
+        ("evaluate --interactions x --root y", "--root does not go with --interactions"),
         ("evaluate --data toy", "no option '--data'"),
         ("dream --image x --mask y --out z --cuont 3", "Did you mean '--count'?"),
         ("dream --image x --mask y --out z --count 2.5", "'2.5' is no whole number from 1 on"),

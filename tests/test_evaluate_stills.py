@@ -11,7 +11,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from datasets_vos.commands import evaluate_stills
+from datasets_vos.commands.evaluate import stills as evaluate_stills
 from datasets_vos.masks import write_mask
 from tests.fakes.registry import STILL_FAKES, Fake, litter
 from tests.fakes.stills import still_area, white_on_black, write_gray
@@ -44,6 +44,8 @@ def evaluate(fake: Fake, results: Path, out: Path | None = None, **changes: obje
         "results": results,
         "out": out,
         "workers": 1,
+        "allow_missing": False,
+        "allow_perfect": True,
     }
     evaluate_stills.main(argparse.Namespace(**options | changes))
 
@@ -63,8 +65,7 @@ def test_truth_is_perfect_in_every_set(
     fake = STILL_FAKES[dataset](tmp_path / "set")
     out = tmp_path / "new" / "scores.json"
     evaluate(fake, store(fake, tmp_path / "maps"), out)
-    _, _, warnings = printed(capsys)
-    assert "prediction equals ground truth" in warnings
+    assert printed(capsys)[2] == ""
     scores = json.loads(out.read_text())
     assert scores["protocol"] == "saliency"
     numbers = scores["global"]
@@ -77,7 +78,7 @@ def test_known_maps(fake: Fake, tmp_path: Path, capsys: pytest.CaptureFixture[st
     """Objects at 204 (0.8) on 51 (0.2): MAE 0.2 everywhere, F 1 from level 52 to 204."""
     out = tmp_path / "scores.json"
     evaluate(fake, store(fake, tmp_path / "maps", high=204, low=51), out)
-    row, rule, warnings = printed(capsys)
+    row, rule, _ = printed(capsys)
     share = np.mean([area / PIXELS for area in AREAS[:5]])
     f_low = 1.3 * share / (0.3 * share + 1)
     mean_f = (52 * f_low + 153) / 256
@@ -85,7 +86,6 @@ def test_known_maps(fake: Fake, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert rule.startswith(
         "max-F 1.000 (saliency: over 6 images, truth above 127, 1 image without an object left out"
     )
-    assert "prediction equals ground truth" in warnings  # once cut at 0.5
     scores = json.loads(out.read_text())
     assert scores["global"]["mean_F"] == pytest.approx(mean_f, abs=1e-12)
     assert scores["global"]["max_F_threshold"] == 52 / 255
@@ -160,10 +160,9 @@ def test_zero_and_one_are_masks_if_all_maps_agree(
 ) -> None:
     results = store(fake, tmp_path / "maps", high=1)
     evaluate(fake, results)
-    row, rule, warnings = printed(capsys)
+    row, rule, _ = printed(capsys)
     assert (row[1], row[2], row[6]) == ("0.000", "1.000", "1.000")
     assert "hold only 0 and 1 and are read as masks" in rule
-    assert "prediction equals ground truth" in warnings
     write_gray(results / "3.png", white_on_black(2))
     evaluate(fake, results)
     row, rule, _ = printed(capsys)
@@ -187,7 +186,30 @@ def test_workers_change_nothing(fake: Fake, tmp_path: Path) -> None:
     outs = [tmp_path / f"{n}.json" for n in (1, 2)]
     for n, out in enumerate(outs, start=1):
         evaluate(fake, results, out, workers=n)
-    assert outs[0].read_bytes() == outs[1].read_bytes()
+    one, two = (json.loads(out.read_text()) for out in outs)
+    one.pop("run"), two.pop("run")
+    assert one == two
+
+
+def test_the_truth_itself_is_refused(
+    fake: Fake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, maps = tmp_path / "scores.json", store(fake, tmp_path / "maps")
+    with pytest.raises(MaskError, match="prediction equals ground truth: is the results folder"):
+        evaluate(fake, maps, out, allow_perfect=False)
+    assert printed(capsys)[0][0] == "6"  # they are shown all the same
+    assert not out.exists()
+
+
+def test_missing_maps_can_be_left_out(
+    fake: Fake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    maps = store(fake, tmp_path / "maps")
+    (maps / "2.png").unlink()
+    evaluate(fake, maps, allow_missing=True)
+    row, rule, _ = printed(capsys)
+    assert row[0] == "5"
+    assert "1 without a map left out" in rule
 
 
 def test_missing_and_foreign_maps_are_named(fake: Fake, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ benchmarks; where papers differ (the tables of arXiv:1704.00675), the files coun
 DAVIS 2017 is left out: its sequences are not listed anywhere we could check.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -154,6 +155,9 @@ def usage(dataset: str) -> Usage:
     return _USAGE.get(dataset, Usage())
 
 
+_YOUTUBE_NAME = re.compile(r"[0-9a-f]{10}")
+
+
 @cache
 def davis_frames(dataset: str) -> dict[str, dict[str, int]]:
     """Return part -> sequence -> number of frames of ``davis2016`` or of the sets of 2017."""
@@ -164,6 +168,25 @@ def davis_frames(dataset: str) -> dict[str, dict[str, int]]:
             entries = (entry.split() for entry in text.split(","))
             parts.setdefault(part, {}).update({name: int(count) for name, count in entries})
     return parts
+
+
+def edition_of(names: Collection[str]) -> str | None:
+    """Return the title of the published split that has these sequences; None if none is known.
+
+    Videos of YouTube-VOS, whose names are not kept here, are told by their number.
+    """
+    for dataset in ("davis2016", "davis2017"):
+        parts = davis_frames(dataset)
+        for part, frames in parts.items():
+            if set(names) == set(frames):
+                return f"DAVIS {dataset[5:]} {part}"
+        if set(names) == set(parts["train"]) | set(parts["val"]):
+            return f"DAVIS {dataset[5:]} train and val"
+    if not all(_YOUTUBE_NAME.fullmatch(name) for name in names):
+        return None
+    known = [each for editions in _YOUTUBE_VOS.values() for each in editions.values()]
+    titles = [each.title for each in known if each.items == len(names)]
+    return " or ".join(titles) or None
 
 
 def check_edition(

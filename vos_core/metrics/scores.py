@@ -20,7 +20,10 @@ from vos_core.provenance import RunInfo
 Categories = Mapping[str, Mapping[int, str]]
 """Sequence -> object id -> category."""
 
-GlobalScores = TypedDict("GlobalScores", {"J": Statistics, "F": Statistics, "J&F_mean": float})
+# T is there where temporal stability was asked for: its mean over objects.
+GlobalScores = TypedDict(
+    "GlobalScores", {"J": Statistics, "F": Statistics, "J&F_mean": float, "T": NotRequired[float]}
+)
 
 # One way to average, how many units it is over, and what it is in words.
 AverageScores = TypedDict(
@@ -69,6 +72,7 @@ Scores = TypedDict(
         "global": GlobalScores,  # the first of the averages
         "averages": dict[Average, AverageScores],
         "per_category": dict[str, GlobalScores],  # means over objects; empty without categories
+        "per_attribute": NotRequired[dict[str, GlobalScores]],  # means over sequences
         "quantiles": dict[str, float],  # percentage -> J; empty where the protocol has none
         "per_object": dict[str, ObjectScores],  # "<sequence>_<id>"
         "sequences": dict[str, SequenceScores],
@@ -109,6 +113,15 @@ def collect_scores(
     Raises:
         MaskError: If there is no sequence, one comes twice, or the category of an object is needed
             and missing.
+
+    Example:
+        >>> from vos_core.metrics import DAVIS2017, SequenceScorer
+        >>> scorer = SequenceScorer(DAVIS2017, "bear", length=3)
+        >>> mask = np.array([[0, 1, 1, 0]], dtype=np.uint8)
+        >>> _ = [scorer.update(t, mask, mask) for t in range(3)]
+        >>> scores = collect_scores(DAVIS2017, [scorer.result()])
+        >>> scores["global"]["J&F_mean"], scores["rule"]
+        (1.0, 'mean over 1 object, frames 1..T-2, void as background')
     """
     known = categories or {}
     per_object: dict[str, ObjectScores] = {}
@@ -135,7 +148,9 @@ def collect_scores(
         "rule": first["rule"],
         "global": {"J": first["J"], "F": first["F"], "J&F_mean": first["J&F_mean"]},
         "averages": averages,
-        "per_category": {name: _mean(each) for name, each in groups.get("category", {}).items()},
+        "per_category": {
+            name: mean_scores(each) for name, each in groups.get("category", {}).items()
+        },
         "quantiles": {str(q): float(np.percentile(all_j, q)) for q in protocol.quantiles if all_j},
         "per_object": per_object,
         "sequences": sequences,
@@ -167,7 +182,7 @@ def _average(
     protocol: Protocol, average: Average, groups: Iterable[list[ObjectScores]]
 ) -> AverageScores:
     """Return the mean over the groups of the mean over each one's objects."""
-    means = [each for each in map(_mean, groups) if not math.isnan(each["J"]["mean"])]
+    means = [each for each in map(mean_scores, groups) if not math.isnan(each["J"]["mean"])]
     j = mean_statistics([each["J"] for each in means])
     f = mean_statistics([each["F"] for each in means])
     return {
@@ -179,26 +194,59 @@ def _average(
     }
 
 
-def _mean(objects: Iterable[ObjectScores]) -> GlobalScores:
-    each = list(objects)
+def mean_scores(parts: Iterable[ObjectScores | GlobalScores]) -> GlobalScores:
+    """Return the mean of each statistic over objects, or over groups of objects.
+
+    Example:
+        >>> from vos_core.metrics.sequence import object_scores
+        >>> means = mean_scores([object_scores([0.5], [1.0]), object_scores([0.0], [0.0])])
+        >>> means["J"]["mean"], means["F"]["mean"], means["J&F_mean"]
+        (0.25, 0.5, 0.375)
+    """
+    each = list(parts)
     j, f = mean_statistics([s["J"] for s in each]), mean_statistics([s["F"] for s in each])
     return {"J": j, "F": f, "J&F_mean": (j["mean"] + f["mean"]) / 2}
 
 
 def headline_number(scores: Scores) -> float:
-    """Return the number by which the benchmark ranks methods: J&F or J, in [0, 1]."""
+    """Return the number by which the benchmark ranks methods: J&F or J, in [0, 1].
+
+    Example:
+        >>> from vos_core.metrics import DAVIS2017
+        >>> from vos_core.metrics.sequence import object_scores
+        >>> bear = SequenceResult("bear", 3, {1: object_scores([0.5], [1.0])}, {1: [1]}, {})
+        >>> headline_number(collect_scores(DAVIS2017, [bear]))
+        0.75
+    """
     numbers = scores["global"]
     return numbers["J&F_mean"] if scores["headline"] == "J&F" else numbers["J"]["mean"]
 
 
 def objects_of(scores: Scores, sequence: str) -> dict[str, ObjectScores]:
-    """Return object id -> scores of one sequence."""
+    """Return object id -> scores of one sequence.
+
+    Example:
+        >>> from vos_core.metrics import DAVIS2017
+        >>> from vos_core.metrics.sequence import object_scores
+        >>> bear = SequenceResult("bear", 3, {1: object_scores([0.5], [1.0])}, {1: [1]}, {})
+        >>> objects_of(collect_scores(DAVIS2017, [bear]), "bear")["1"]["J_frames"]
+        [0.5]
+    """
     ids = scores["sequences"][sequence]["scored"]
     return {i: scores["per_object"][f"{sequence}_{i}"] for i in ids}
 
 
 def per_sequence_rows(scores: Scores) -> list[SequenceRow]:
-    """Return one row per sequence, in order of the names."""
+    """Return one row per sequence, in order of the names.
+
+    Example:
+        >>> from vos_core.metrics import DAVIS2017
+        >>> from vos_core.metrics.sequence import object_scores
+        >>> bear = SequenceResult("bear", 3, {1: object_scores([0.5], [1.0])}, {1: [1]}, {})
+        >>> row = per_sequence_rows(collect_scores(DAVIS2017, [bear]))[0]
+        >>> row["sequence"], row["objects"], row["J&F_mean"]
+        ('bear', 1, 0.75)
+    """
     return [_sequence_row(scores, sequence) for sequence in scores["sequences"]]
 
 
@@ -208,6 +256,16 @@ def write_scores(folder: str | Path, scores: Scores) -> None:
     Args:
         folder: An existing folder.
         scores: May hold more keys than :class:`Scores` names, if their values are plain.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from vos_core.metrics import DAVIS2017
+        >>> from vos_core.metrics.sequence import object_scores
+        >>> bear = SequenceResult("bear", 3, {1: object_scores([0.5], [1.0])}, {1: [1]}, {})
+        >>> with TemporaryDirectory() as folder:
+        ...     write_scores(folder, collect_scores(DAVIS2017, [bear]))
+        ...     sorted(path.name for path in Path(folder).iterdir())
+        ['per_sequence.csv', 'scores.json']
     """
     folder = Path(folder)
     _replace(folder / "scores.json", json.dumps(_strict(scores), allow_nan=False, indent=1) + "\n")
@@ -221,7 +279,7 @@ def write_scores(folder: str | Path, scores: Scores) -> None:
 
 def _sequence_row(scores: Scores, sequence: str) -> SequenceRow:
     objects = objects_of(scores, sequence).values()
-    means = _mean(objects)
+    means = mean_scores(objects)
     return {
         "sequence": sequence,
         "objects": len(objects),

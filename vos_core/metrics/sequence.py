@@ -25,7 +25,7 @@ class ObjectScores(TypedDict):
     """Scores of one object: statistics, and J and F of each scored frame in time order.
 
     ``proposal`` is there where proposals are matched: the id of the object's own, None if none is
-    left for it.
+    left for it. ``T`` is there where temporal stability was asked for.
     """
 
     J: Statistics
@@ -33,6 +33,7 @@ class ObjectScores(TypedDict):
     J_frames: list[float]
     F_frames: list[float]
     proposal: NotRequired[int | None]
+    T: NotRequired[float]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class SequenceResult:
         extra_ids: Predicted id that the truth never has -> number of frames that hold it. Such
             pixels cost a score only where they displace a true object. Proposals have none: their
             ids mean nothing.
+        predicted_ids: All predicted ids, ascending; not of proposals.
         left_out: Ids of true objects that the rules do not score.
         swap: Other ids that would fit the prediction better, None if there are none.
     """
@@ -56,6 +58,7 @@ class SequenceResult:
     objects: dict[int, ObjectScores]
     scored: dict[int, list[int]]
     extra_ids: dict[int, int]
+    predicted_ids: tuple[int, ...] = ()
     left_out: tuple[int, ...] = ()
     swap: Swap | None = None
 
@@ -87,14 +90,16 @@ class Scorer(ABC):
         Raises:
             MaskError: If a frame is out of order, the sizes differ, or ids break the rules.
         """
-        self.skip(frame_index)
+        self._require_next(frame_index)
         for true in truth.values() if isinstance(truth, Mapping) else (truth,):
             if prediction.shape != true.shape:
                 raise MaskError(
                     f"sequence {self._sequence!r}, frame {frame_index}: the prediction has shape "
                     f"{prediction.shape}, the truth {true.shape}; write masks at the native size"
                 )
-        return self._score_frame(frame_index, prediction, truth)
+        scores = self._score_frame(frame_index, prediction, truth)
+        self._next_frame += 1
+        return scores
 
     def skip(self, frame_index: int) -> None:
         """Pass over the next frame, which has no truth.
@@ -102,11 +107,7 @@ class Scorer(ABC):
         Raises:
             MaskError: If it is out of order.
         """
-        if frame_index != self._next_frame or frame_index >= self._length:
-            raise MaskError(
-                f"sequence {self._sequence!r}: got frame {frame_index}, expected frame "
-                f"{self._next_frame} of {self._length}; pass every frame once, in order"
-            )
+        self._require_next(frame_index)
         self._next_frame += 1
 
     def result(self) -> SequenceResult:
@@ -121,6 +122,13 @@ class Scorer(ABC):
                 "predicted; complete them before scoring"
             )
         return self._collect()
+
+    def _require_next(self, frame_index: int) -> None:
+        if frame_index != self._next_frame or frame_index >= self._length:
+            raise MaskError(
+                f"sequence {self._sequence!r}: got frame {frame_index}, expected frame "
+                f"{self._next_frame} of {self._length}; pass every frame once, in order"
+            )
 
     @abstractmethod
     def _score_frame(self, index: int, prediction: LabelMap, truth: Truth) -> FrameScores:
@@ -142,6 +150,16 @@ class SequenceScorer(Scorer):
 
     In a binary protocol every non-zero label is the object. The one exception is 255 in the truth
     of a sequence whose first frame has other labels, too: there it is void.
+
+    Example:
+        >>> from vos_core.metrics import DAVIS2017
+        >>> scorer = SequenceScorer(DAVIS2017, "bear", length=3)
+        >>> truth = np.array([[0, 1, 1, 0]], dtype=np.uint8)
+        >>> prediction = np.array([[0, 1, 0, 0]], dtype=np.uint8)
+        >>> [scorer.update(t, prediction, truth) for t in range(3)]
+        [{}, {1: (0.5, 1.0)}, {}]
+        >>> scorer.result().objects[1]["J"]
+        {'mean': 0.5, 'recall': 0.0, 'decay': 0.0}
     """
 
     def __init__(self, protocol: Protocol, sequence: str, length: int) -> None:
@@ -160,7 +178,8 @@ class SequenceScorer(Scorer):
     def _score_frame(self, index: int, prediction: LabelMap, truth: Truth) -> FrameScores:
         rules = self._protocol
         if rules.binary:
-            prediction, truth = (prediction > 0).view(np.uint8), self._as_one_object(truth)
+            truth = self._as_one_object(truth, prediction.shape)
+            prediction = (prediction > 0).view(np.uint8)
         overlaps = count_overlaps(prediction, truth, ignore_void=not rules.void_as_background)
         self._predicted_ids.update(overlaps.predicted_ids())
         known = set(self._objects)
@@ -169,7 +188,7 @@ class SequenceScorer(Scorer):
             return {}
         scores = {}
         for i in sorted(known if rules.drop_first else self._objects):
-            true, void = self._region(truth, i)
+            true, void = self._region(truth, i, prediction.shape)
             f = contour_accuracy(prediction == i, true, void)
             j = overlaps.jaccard(i)
             self._objects[i].add(index, j, float(j[i]), f)
@@ -188,25 +207,30 @@ class SequenceScorer(Scorer):
             objects={i: object_scores(o.j, o.f, wrap_decay=wrap) for i, o in objects.items()},
             scored={i: each.frames for i, each in objects.items()},
             extra_ids={i: n for i, n in sorted(self._predicted_ids.items()) if i not in objects},
+            predicted_ids=tuple(sorted(self._predicted_ids)),
             swap=find_swap(
                 {i: each.j_sum / len(each.frames) for i, each in seen.items()},
                 {i: each.j_first for i, each in seen.items()},
             ),
         )
 
-    def _region(self, truth: Truth, object_id: int) -> tuple[BinaryMask, BinaryMask | None]:
+    def _region(
+        self, truth: Truth, object_id: int, size: tuple[int, ...]
+    ) -> tuple[BinaryMask, BinaryMask | None]:
         """Return the true mask of one object, and the pixels that do not count."""
         if isinstance(truth, Mapping):
             # an object that is not listed is not there
-            return truth.get(object_id, np.zeros_like(next(iter(truth.values())))), None
+            return truth.get(object_id, np.zeros(size, dtype=np.bool_)), None
         return truth == object_id, None if self._protocol.void_as_background else truth == VOID
 
-    def _as_one_object(self, truth: Truth) -> LabelMap:
+    def _as_one_object(self, truth: Truth, size: tuple[int, ...]) -> LabelMap:
         """Return a label map of 0, 1 and void."""
         if isinstance(truth, Mapping):
-            return np.logical_or.reduce(list(truth.values())).view(np.uint8)
+            empty = np.zeros(size, dtype=np.bool_)
+            union: BinaryMask = np.logical_or.reduce([empty, *truth.values()])
+            return union.view(np.uint8)
         if self._void_is_object is None:
-            self._void_is_object = set(np.unique(truth)) - {0} == {VOID}
+            self._void_is_object = set(np.unique(truth)) <= {0, VOID}
         one = (truth > 0).view(np.uint8)
         if not self._void_is_object:
             one[truth == VOID] = VOID
@@ -241,6 +265,10 @@ def object_scores(
         j_frames: J of each scored frame.
         f_frames: F of each scored frame.
         wrap_decay: See :func:`vos_core.metrics.statistics`.
+
+    Example:
+        >>> object_scores([1.0, 0.5], [1.0, 1.0])["J"]
+        {'mean': 0.75, 'recall': 0.5, 'decay': 0.5}
     """
     return ObjectScores(
         J=statistics(j_frames, wrap_decay=wrap_decay),

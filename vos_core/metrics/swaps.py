@@ -34,6 +34,13 @@ def find_swap(mean: Mapping[int, Row], first: Mapping[int, Row]) -> Swap | None:
     Args:
         mean: True id -> mean J with each predicted label over all scored frames.
         first: True id -> the same in the object's first scored frame alone.
+
+    Example:
+        >>> j = np.zeros((3, 256))  # of true ids 1 and 2 with each predicted label
+        >>> j[1, 2] = j[2, 1] = 0.75
+        >>> rows = {1: j[1], 2: j[2]}
+        >>> find_swap(rows, rows)
+        Swap(ids={1: 2, 2: 1}, jaccard=0.0, swapped_jaccard=0.75)
     """
     ids = sorted(mean)
     overall, early = (_square(each, ids) for each in (mean, first))
@@ -41,8 +48,11 @@ def find_swap(mean: Mapping[int, Row], first: Mapping[int, Row]) -> Swap | None:
         return None  # most predictions; the solver takes half a second to import
     from scipy.optimize import linear_sum_assignment
 
-    _, columns = linear_sum_assignment(overall, maximize=True)
+    # of equal permutations the one that keeps most ids, as objects may be missed altogether
+    _, columns = linear_sum_assignment(overall + 1e-9 * np.eye(len(ids)), maximize=True)
     moved = np.flatnonzero(columns != np.arange(len(ids)))
+    if not moved.size:
+        return None
     before, after = overall[moved, moved].mean(), overall[moved, columns[moved]].mean()
     early_gain = early[moved, columns[moved]].mean() - early[moved, moved].mean()
     if min(after - before, early_gain) < _GAIN:

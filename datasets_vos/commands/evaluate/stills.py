@@ -18,6 +18,7 @@ from rich.table import Table
 
 from datasets_vos import StillImage, open_stills
 from datasets_vos.commands import make_folder
+from datasets_vos.commands.evaluate import results_folder
 from datasets_vos.commands.output import write_bytes
 from datasets_vos.commands.parallel import work_through
 from datasets_vos.images import IMAGE_SUFFIXES, load_pillow, natural_key
@@ -67,9 +68,9 @@ def main(options: argparse.Namespace) -> None:
     if options.sequences:
         raise ConfigError(f"dataset {options.dataset!r} has no sequences; leave out --sequences.")
     stills = list(open_stills(options.dataset, options.root, options.split))
-    inner = options.results / "masks"
-    folder = inner if inner.is_dir() else options.results
-    _require_complete([still.name for still in stills], folder)
+    folder = results_folder(options.results)
+    absent = _missing([still.name for still in stills], folder, allowed=options.allow_missing)
+    stills = [still for still in stills if still.name not in absent]
     if options.out:
         make_folder(options.out.parent)
 
@@ -77,15 +78,15 @@ def main(options: argparse.Namespace) -> None:
     counts = work_through(
         "scoring images", count, stills, files=2 * len(stills), workers=options.workers
     )
-    scored = _score(stills, counts, folder)
-    if options.out:
-        _write(options.out, scored)
+    scored = _score(stills, counts, folder, len(absent))
     _print(scored)
-    _warn(scored.total)
+    _judge(scored.total, allow_perfect=options.allow_perfect)
+    if options.out:
+        _write(options.out, scored, options)
 
 
-def _require_complete(names: Sequence[str], folder: Path) -> None:
-    """Refuse to score a part, and files that suggest another dataset or split."""
+def _missing(names: Sequence[str], folder: Path, *, allowed: bool) -> set[str]:
+    """Return the images without a map; refuse them, and files that suggest another dataset."""
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such folder; check the path of the results.")
     expected = {f"{name}.png" for name in names}
@@ -97,7 +98,8 @@ def _require_complete(names: Sequence[str], folder: Path) -> None:
         if path.suffix.lower() in IMAGE_SUFFIXES
     }
     problems = []
-    if missing := expected - stored:
+    missing = expected - stored
+    if missing and not (allowed and missing < expected):
         problems.append(f"{len(missing)} of {len(names)} images have no map ({_some(missing)})")
     if strangers := stored - expected:
         problems.append(f"files are there that belong to no image ({_some(strangers)})")
@@ -105,7 +107,9 @@ def _require_complete(names: Sequence[str], folder: Path) -> None:
         raise DatasetError(
             f"{folder}: {' and '.join(problems)}; there must be <name>.png for each image of the "
             "set and nothing else, so check the dataset and the split, or run the method again."
+            f"{' --allow-missing leaves out images without a map.' if missing else ''}"
         )
+    return {file.removesuffix(".png") for file in missing}
 
 
 def _some(files: set[str]) -> str:
@@ -150,7 +154,9 @@ def _read_map(path: Path) -> LabelMap:
     raise MaskError(f"{path}: has colours where gray values should be; save the map as 8-bit gray.")
 
 
-def _score(stills: Sequence[StillImage], counts: "list[LevelCounts]", folder: Path) -> _Scored:
+def _score(
+    stills: Sequence[StillImage], counts: "list[LevelCounts]", folder: Path, absent: int
+) -> _Scored:
     from vos_core.metrics.saliency import SaliencyScorer
 
     masks = _are_masks(counts)
@@ -161,7 +167,7 @@ def _score(stills: Sequence[StillImage], counts: "list[LevelCounts]", folder: Pa
     total = scorer.result()
     if total.without_object == total.images:
         raise DatasetError(f"{folder}: no image of the set has an object; check the dataset.")
-    return _Scored(total, images, _rule(stills, total, masks=masks))
+    return _Scored(total, images, _rule(stills, total, absent, masks=masks))
 
 
 def _are_masks(counts: "list[LevelCounts]") -> bool:
@@ -177,12 +183,16 @@ def _spread(counts: "LevelCounts") -> "LevelCounts":
     return spread
 
 
-def _rule(stills: Sequence[StillImage], total: "SaliencyResult", *, masks: bool) -> str:
+def _rule(
+    stills: Sequence[StillImage], total: "SaliencyResult", absent: int, *, masks: bool
+) -> str:
     if isinstance(stills[0].format, BinaryMasks | GradedMasks):
         truth = "truth above 127"
     else:
         truth = "all objects of the truth as one, void left out"
     parts = [f"over {total.images} images", truth]
+    if absent:
+        parts.append(f"{absent} without a map left out")
     if masks:
         parts.append("maps hold only 0 and 1 and are read as masks")
     if total.without_object:
@@ -196,7 +206,9 @@ def _rule(stills: Sequence[StillImage], total: "SaliencyResult", *, masks: bool)
     )
 
 
-def _write(out: Path, scored: _Scored) -> None:
+def _write(out: Path, scored: _Scored, options: argparse.Namespace) -> None:
+    from vos_core.provenance import describe_run
+
     total = scored.total
     scores = {
         "protocol": "saliency",
@@ -213,6 +225,12 @@ def _write(out: Path, scored: _Scored) -> None:
         "without_object": total.without_object,
         "per_image": {name: {"MAE": s.mae, "J": s.jaccard} for name, s in scored.images.items()},
         "curve": {"precision": total.precision, "recall": total.recall},
+        "data": {
+            "dataset": options.dataset,
+            "split": options.split,
+            "root": str(options.root.resolve()),
+        },
+        "run": describe_run(),
     }
     table = io.StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")
@@ -238,16 +256,20 @@ def _print(scored: _Scored) -> None:
     )
 
 
-def _warn(total: "SaliencyResult") -> None:
-    """Tell on stderr what made scores but may be a mistake."""
-    if total.jaccard == 1:  # graded truth has an error, but is right once cut
-        print(
-            "warning: prediction equals ground truth: is the results folder the annotation folder?",
-            file=sys.stderr,
-        )
+def _judge(total: "SaliencyResult", *, allow_perfect: bool) -> None:
+    """Name what made scores but looks like a mistake.
+
+    Raises:
+        MaskError: If the maps equal the truth, and that is not allowed.
+    """
     if total.mae > 0.5:
         print(
             "warning: the maps look inverted (objects must be white): turned round, MAE would be "
             f"{1 - total.mae:.3f}.",
             file=sys.stderr,
+        )
+    if total.jaccard == 1 and not allow_perfect:  # graded truth has an error, but not once cut
+        raise MaskError(
+            "prediction equals ground truth: is the results folder the annotation folder? Nothing "
+            "was written; pass --allow-perfect if that is how it should be."
         )

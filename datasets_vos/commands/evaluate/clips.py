@@ -1,0 +1,246 @@
+"""The part of ``evaluate`` for videos: J and F of stored masks, or of a baseline."""
+
+import argparse
+import math
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from datasets_vos import PROTOCOLS, DiskClip, open_dataset
+from datasets_vos.commands import make_folder
+from datasets_vos.commands.evaluate import checks, results_folder
+from datasets_vos.commands.parallel import work_through
+from datasets_vos.masks import object_ids, read_mask
+from datasets_vos.results import StoredResults
+from vos_core.errors import DatasetError, VOSError
+from vos_core.types import LabelMap
+
+# --help does not wait for the metrics and what they import
+if TYPE_CHECKING:
+    from vos_core.metrics import Protocol, Scores, SequenceResult
+    from vos_core.metrics.baselines import Baseline
+    from vos_core.metrics.stability import StabilityScorer
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A sequence's scores, and what is to be known beside them.
+
+    Attributes:
+        result: The scores.
+        categories: Object id -> category, where the dataset has some.
+        stability: Object id -> T; empty unless asked for.
+        without_truth: Number of frames that have no true mask.
+        missing: Number of scored frames that have no predicted mask.
+        merged_ids: Ids that one mask held before all became one object; empty if just one.
+    """
+
+    result: "SequenceResult"
+    categories: dict[int, str]
+    stability: dict[int, float]
+    without_truth: int
+    missing: int
+    merged_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class StoredMasks:
+    """Masks in a folder."""
+
+    stored: StoredResults
+    binary: bool
+
+    def read(self, clip: DiskClip, wanted: Collection[int]) -> Iterator[LabelMap | None]:
+        """Yield the mask of each frame; None where it is not stored or not wanted."""
+        stored = set(self.stored.frame_names(clip.name))
+        for index, name in enumerate(clip.frame_names):
+            there = index in wanted and name in stored
+            yield self.stored.read(clip.name, name) if there else None
+
+    def ids_in_one_mask(self, clip: DiskClip) -> tuple[int, ...]:
+        """Return the ids in the middle mask of a sequence, if they will be merged."""
+        if not self.binary:
+            return ()
+        names = self.stored.frame_names(clip.name)
+        try:
+            label_map = read_mask(self.stored.root / clip.name / f"{names[len(names) // 2]}.png")
+        except VOSError:
+            return ()  # graded masks have no ids
+        return object_ids(label_map)
+
+
+@dataclass(frozen=True)
+class BaselineMasks:
+    """Masks that are made from the truth."""
+
+    name: "Baseline"
+    every: int | None
+
+    def read(self, clip: DiskClip, wanted: Collection[int]) -> Iterator[LabelMap | None]:
+        """Yield the mask of each frame; None where the truth that it needs is missing."""
+        from vos_core.metrics.baselines import baseline_masks
+
+        return baseline_masks(self.name, clip, self.every)
+
+    def ids_in_one_mask(self, clip: DiskClip) -> tuple[int, ...]:
+        """Return no ids; those of the truth are merged as the protocol says."""
+        return ()
+
+
+Source = StoredMasks | BaselineMasks
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What every sequence is scored with."""
+
+    source: Source
+    rules: "Protocol"
+    stability: bool = False
+    seen: frozenset[str] | None = field(default=None)
+
+
+def main(options: argparse.Namespace) -> None:
+    """Score the sequences of a dataset; see :mod:`datasets_vos.commands.evaluate`.
+
+    Args:
+        options: As parsed by ``evaluate``.
+    """
+    from datasets_vos.commands.evaluate import table
+    from datasets_vos.scoring import seen_categories
+    from vos_core.metrics import protocol
+
+    rules = protocol(options.protocol or PROTOCOLS[options.dataset])
+    rules = replace(rules, wrap_decay=options.official_decay)
+    attributes = checks.read_attributes(options.attributes) if options.attributes else None
+    seen = seen_categories(options.seen) if options.seen else None
+    clips: Sequence[DiskClip] = list(
+        open_dataset(options.dataset, options.root, options.split, sequences=options.sequences)
+    )
+    absent: list[str] = []
+    if options.baseline:
+        source: Source = BaselineMasks(options.baseline, options.annotate_every)
+    else:
+        folder = results_folder(options.results)
+        source = StoredMasks(StoredResults(folder, binary=rules.binary), rules.binary)
+        clips, absent = checks.require_complete(clips, source.stored, allowed=options.allow_missing)
+    if not any(clip.truth_frames for clip in clips):
+        raise _no_truth(options.dataset)
+    if options.out:
+        make_folder(options.out.parent)
+
+    settings = _Settings(source, rules, options.stability, seen)
+    scored = _score_all(clips, settings, options.workers)
+    scores = _collect(scored, rules, options, absent)
+    if attributes is not None:
+        scores["per_attribute"] = checks.score_attributes(scores, attributes, options.attributes)
+    table.show(scores)
+    suspicions = checks.suspicions(scored, scores, baseline=options.baseline is not None)
+    checks.warn(scored, absent)
+    checks.judge(suspicions, options)
+    if options.out:
+        _write(options.out, scores)
+
+
+def _no_truth(dataset: str) -> DatasetError:
+    return DatasetError(
+        f"{dataset}: no scored frame has a true mask; choose another split (those of a test split "
+        "are scored on the benchmark's server)."
+    )
+
+
+def _score_all(clips: Sequence[DiskClip], settings: _Settings, workers: int | None) -> list[Scored]:
+    """Score every sequence, in several processes where that is faster."""
+    # longest first, so that no process is left with a long sequence at the end
+    clips = sorted(clips, key=lambda clip: -len(clip.frame_names))
+    frames = sum(len(clip.frame_names) for clip in clips)
+    score = partial(_score, settings=settings)
+    scored = work_through("scoring sequences", score, clips, files=2 * frames, workers=workers)
+    return sorted(scored, key=lambda each: each.result.sequence)
+
+
+def _score(clip: DiskClip, settings: _Settings) -> Scored:
+    from datasets_vos.scoring import categories_of, truth_to_score
+    from vos_core.metrics import make_scorer
+
+    rules = settings.rules
+    scorer = make_scorer(rules, clip.name, len(clip.frame_names))
+    stability = _stability_scorer(clip.name) if settings.stability else None
+    with_truth, required = set(clip.truth_frames), set(clip.required_names)
+    counted = range(rules.drop_first, len(clip.frame_names) - rules.drop_last)
+    wanted = with_truth.union(counted) if stability else with_truth
+    missing = 0
+    for index, prediction in enumerate(settings.source.read(clip, wanted)):
+        if stability and prediction is not None and index in counted:
+            binary = (prediction > 0).view(np.uint8)
+            stability.update(binary if rules.binary else prediction)
+        truth = truth_to_score(clip, index) if index in with_truth else None
+        if truth is None:
+            scorer.skip(index)
+            continue
+        if prediction is None:
+            missing += clip.frame_names[index] in required
+            prediction = np.zeros(clip.size, dtype=np.uint8)
+        scorer.update(index, prediction, truth)
+    return Scored(
+        result=scorer.result(),
+        categories=categories_of(clip, settings.seen),
+        stability=stability.result() if stability else {},
+        without_truth=len(clip.frame_names) - len(with_truth),
+        missing=missing,
+        merged_ids=settings.source.ids_in_one_mask(clip),
+    )
+
+
+def _stability_scorer(sequence: str) -> "StabilityScorer":
+    from vos_core.metrics.stability import StabilityScorer
+
+    return StabilityScorer(sequence)
+
+
+def _collect(
+    scored: Sequence[Scored],
+    rules: "Protocol",
+    options: argparse.Namespace,
+    absent: Sequence[str],
+) -> "Scores":
+    from vos_core.metrics import DataInfo, collect_scores, headline_number
+    from vos_core.provenance import describe_run
+
+    categories = {each.result.sequence: each.categories for each in scored}
+    scores = collect_scores(rules, [each.result for each in scored], categories)
+    if math.isnan(headline_number(scores)):
+        raise _no_truth(options.dataset)
+    if options.stability:
+        for each in scored:
+            for object_id, value in each.stability.items():
+                name = f"{each.result.sequence}_{object_id}"
+                if name in scores["per_object"]:
+                    scores["per_object"][name]["T"] = value
+        values = [
+            o["T"] for o in scores["per_object"].values() if not math.isnan(o.get("T", math.nan))
+        ]
+        scores["global"]["T"] = float(np.mean(values)) if values else math.nan
+    if absent:
+        scores["rule"] += f", {len(absent)} of {len(absent) + len(scored)} sequences left out"
+    if missing := sum(each.missing for each in scored):
+        scores["rule"] += f", {missing} missing frames taken as empty"
+    root = str(Path(options.root or "").resolve()) if options.root else ""
+    scores["data"] = DataInfo(dataset=options.dataset, split=options.split, root=root)
+    config = None if options.baseline else results_folder(options.results).parent / "config.yaml"
+    scores["run"] = describe_run(config=config if config and config.is_file() else None)
+    return scores
+
+
+def _write(out: Path, scores: "Scores") -> None:
+    from vos_core.metrics import write_scores
+
+    with tempfile.TemporaryDirectory(prefix=".scores.", dir=out.parent) as folder:
+        write_scores(folder, scores)
+        (Path(folder) / "scores.json").replace(out)
+        (Path(folder) / "per_sequence.csv").replace(out.with_suffix(".csv"))

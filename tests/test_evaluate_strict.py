@@ -1,0 +1,152 @@
+"""What ``evaluate`` refuses to score unless it is told to."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from datasets_vos.integrity.editions import davis_frames
+from datasets_vos.masks import read_mask
+from tests.evaluate_command import (
+    FRAMES,
+    OBJECTS,
+    Capture,
+    evaluate,
+    refusal,
+    write_result,
+    write_results,
+)
+from tests.fakes import fake_label_map, make_davis
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return make_davis(tmp_path / "davis", frames=FRAMES)
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return write_results(tmp_path / "results")
+
+
+def scores_of(out: Path) -> dict:
+    return json.loads(out.read_text())
+
+
+def test_extra_ids(root: Path, results: Path, tmp_path: Path, capsys: Capture) -> None:
+    label_map = read_mask(results / "beta" / "00003.png")
+    label_map[0, 0] = 9
+    write_result(results, "beta", 3, label_map)
+    out = tmp_path / "scores.json"
+    message = "beta: the masks hold ids that the truth never has: 9 (in 1 of 6 frames)"
+    error = refusal(capsys, root, results, f"--out={out}")
+    assert message in error
+    assert "pass --allow-extra-ids if" in error
+    assert not out.exists()
+    assert evaluate(root, results, f"--out={out}", "--allow-extra-ids") == 0
+    assert capsys.readouterr().err == f"warning: {message}.\n"
+    assert scores_of(out)["sequences"]["beta"]["extra_ids"] == {"9": 1}
+
+
+def test_swapped_ids(root: Path, results: Path, capsys: Capture) -> None:
+    for t in range(FRAMES):
+        label_map = fake_label_map(t, OBJECTS["beta"])
+        write_result(results, "beta", t, np.array([0, 2, 1, 3], dtype=np.uint8)[label_map])
+    error = refusal(capsys, root, results)
+    expected = "beta: ids 1 and 2 look swapped: J of these objects is 0.00 and would be 1.00"
+    assert expected in error
+    assert "pass --allow-swapped-ids if" in error
+    assert evaluate(root, results, "--allow-swapped-ids") == 0
+
+
+def test_objects_confused_on_the_way_are_no_swap(root: Path, results: Path) -> None:
+    for t in range(2, FRAMES):
+        label_map = fake_label_map(t, OBJECTS["beta"])
+        write_result(results, "beta", t, np.array([0, 2, 1, 3], dtype=np.uint8)[label_map])
+    assert evaluate(root, results) == 0
+
+
+def test_the_truth_itself(root: Path, tmp_path: Path, capsys: Capture) -> None:
+    truth, out = root / "Annotations" / "480p", tmp_path / "scores.json"
+    error = refusal(capsys, root, truth, f"--out={out}")
+    assert "prediction equals ground truth: is the results folder the annotation folder?" in error
+    assert not out.exists()
+    assert evaluate(root, truth, f"--out={out}", "--allow-perfect") == 0
+    assert scores_of(out)["global"]["J&F_mean"] == 1
+
+
+def test_missing_sequences(root: Path, results: Path, tmp_path: Path, capsys: Capture) -> None:
+    (results / "beta").rename(tmp_path / "elsewhere")
+    error = refusal(capsys, root, results)
+    assert "1 of 2 sequences have no masks (beta)" in error
+    assert "pass --allow-missing to leave them out" in error
+    out = tmp_path / "scores.json"
+    assert evaluate(root, results, f"--out={out}", "--allow-missing") == 0
+    printed = capsys.readouterr()
+    assert printed.err == "warning: 1 sequences have no masks and are left out: beta.\n"
+    assert "mean over 2 objects" in printed.out
+    assert "1 of 2 sequences left out" in printed.out
+    assert list(scores_of(out)["sequences"]) == ["alpha"]
+    assert "left out" in scores_of(out)["rule"]
+
+
+def test_missing_frames(root: Path, results: Path, tmp_path: Path, capsys: Capture) -> None:
+    (results / "beta" / "00002.png").unlink()
+    assert "pass --allow-missing to take them as empty" in refusal(capsys, root, results)
+    out = tmp_path / "scores.json"
+    assert evaluate(root, results, f"--out={out}", "--allow-missing") == 0
+    assert scores_of(out)["per_object"]["beta_1"]["J_frames"] == [1, 0, 1, 1]
+    printed = capsys.readouterr()
+    assert printed.err == "warning: beta: 1 masks are missing and taken as empty.\n"
+    assert "1 missing frames taken as empty" in printed.out
+
+
+def test_masks_of_0_and_255_with_a_palette(root: Path, results: Path, capsys: Capture) -> None:
+    for path in (results / "beta").iterdir():
+        image = PIL.Image.fromarray((read_mask(path) > 0).astype(np.uint8) * 255)
+        image.putpalette([0, 0, 0] * 255 + [255] * 3)
+        image.save(path)
+    error = refusal(capsys, root, results)
+    assert "beta: the masks hold ids that the truth never has: 255 (in 6 of 6 frames)" in error
+    assert "they are masks of 0 and 255, so write the object as 1" in error
+
+
+def test_results_of_the_other_edition_by_name(root: Path, results: Path, capsys: Capture) -> None:
+    for name in ("alpha", "beta"):
+        (results / name).rename(results / f".{name}")
+    for name in davis_frames("davis2016")["val"]:
+        (results / name).mkdir()
+    error = refusal(capsys, root, results)
+    assert "2 of 2 sequences have no masks (alpha, beta)" in error
+    assert "the folder holds those of DAVIS 2016 val" in error
+    assert "--allow-missing" not in error  # nothing would be left
+
+
+def test_one_object_where_there_are_several(root: Path, results: Path, capsys: Capture) -> None:
+    for path in results.glob("*/*.png"):
+        gray = (read_mask(path) > 0).astype(np.uint8) * 255
+        PIL.Image.fromarray(gray).save(path)  # as DAVIS 2016 stores masks
+    error = refusal(capsys, root, results)
+    assert "never more than one object is predicted, though 2 sequences have several" in error
+    assert "are these results of DAVIS 2016?" in error
+
+
+def test_several_objects_where_there_is_one(tmp_path: Path, capsys: Capture) -> None:
+    root = make_davis(tmp_path / "davis", year="2016", frames=FRAMES)
+    results = write_results(tmp_path / "results")
+    error = refusal(capsys, root, results, dataset="davis2016")
+    assert "alpha: a mask holds ids 1, 2 but all count as one object" in error
+    assert "are these results of a multi-object set (DAVIS 2017)?" in error
+    assert evaluate(root, results, "--allow-extra-ids", dataset="davis2016") == 0
+
+
+def test_everything_wrong_is_named_at_once(root: Path, results: Path, capsys: Capture) -> None:
+    for t in range(FRAMES):
+        label_map = fake_label_map(t, OBJECTS["beta"])
+        write_result(results, "beta", t, np.array([0, 2, 1, 7], dtype=np.uint8)[label_map])
+    error = refusal(capsys, root, results)
+    assert "beta: ids 1 and 2 look swapped" in error
+    assert "beta: the masks hold ids that the truth never has: 7" in error
+    assert "pass --allow-extra-ids --allow-swapped-ids if" in error
