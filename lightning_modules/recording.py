@@ -1,14 +1,17 @@
 """What is kept of a segmented clip: masks, overlay video, scores, worst frames."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from datasets_vos.results import ResultWriter
+from datasets_vos.scoring import truth_to_score
 from vos_core.metrics import SequenceResult, make_scorer, protocol
-from vos_core.types import Image, LabelMap, SegmentedClip
+from vos_core.types import ClipJob, Image, LabelMap, SegmentedClip
 from vos_core.visual import Mp4Writer, WorstFrame, WorstFrames, overlay
 
 
@@ -20,6 +23,7 @@ class ClipRecord:
         name: The clip's name.
         frame_names: Stems of its frames.
         protocol: Name of the rules it is scored by; ``None`` where it is not scored.
+        categories: Object id -> category, where the dataset has some.
         results: Variant -> scores; empty where it is not scored.
         worst: The frames of lowest J, worst first.
         preview: (H, W, 3) overlay of the middle frame.
@@ -31,6 +35,7 @@ class ClipRecord:
     name: str
     frame_names: tuple[str, ...]
     protocol: str | None
+    categories: Mapping[int, str]
     results: dict[str, SequenceResult]
     worst: tuple[WorstFrame, ...]
     preview: Image
@@ -57,6 +62,49 @@ class _Timed:
             self.seconds += time.monotonic() - began
 
 
+class _Scoring:
+    """Scores the variants of a clip, frame by frame, and keeps the worst frames of the first.
+
+    Without rules or truth it does nothing.
+    """
+
+    def __init__(self, job: ClipJob, variants: Iterable[str], worst_frames: int) -> None:
+        self._clip = job.clip
+        self._scorers = {
+            label: make_scorer(protocol(job.protocol), job.clip.name, len(job.clip.frame_names))
+            for label in variants
+            if job.protocol
+        }
+        self._worst = WorstFrames(worst_frames)
+
+    def update(self, index: int, image: Image, predictions: Sequence[LabelMap]) -> None:
+        """Score the next frame, given the prediction of each variant."""
+        if not self._scorers:
+            return
+        truth = truth_to_score(self._clip, index)
+        if truth is None:
+            for scorer in self._scorers.values():
+                scorer.skip(index)
+            return
+        scores = [
+            scorer.update(index, prediction, truth)
+            for scorer, prediction in zip(self._scorers.values(), predictions, strict=True)
+        ]
+        # where objects overlap, the label map shows those on top
+        shown = truth if isinstance(truth, np.ndarray) else self._clip.ground_truth(index)
+        if shown is not None:
+            name = self._clip.frame_names[index]
+            self._worst.offer(name, image, predictions[0], shown, scores[0])
+
+    def results(self) -> dict[str, SequenceResult]:
+        """Return the scores of each variant over all frames."""
+        return {label: scorer.result() for label, scorer in self._scorers.items()}
+
+    def worst(self) -> tuple[WorstFrame, ...]:
+        """Return the frames of lowest J, worst first."""
+        return tuple(self._worst.thumbnails())
+
+
 def record_clip(
     segmented: SegmentedClip, folder: Path | None, fps: float = 12.0, worst_frames: int = 4
 ) -> ClipRecord:
@@ -73,12 +121,8 @@ def record_clip(
     """
     job = segmented.job
     clip = job.clip
-    length = len(clip.frame_names)
-    rules = protocol(job.protocol) if job.protocol else None
-    scorers = {
-        label: make_scorer(rules, clip.name, length) for label in segmented.variants if rules
-    }
-    worst = WorstFrames(worst_frames)
+    middle = len(clip.frame_names) // 2
+    scoring = _Scoring(job, segmented.variants, worst_frames)
     answer, *others = (_Timed(maps) for maps in segmented.variants.values())
     video = f"overlays/{clip.name}.mp4" if folder else None
     with ExitStack() as stack:
@@ -89,28 +133,21 @@ def record_clip(
         for index, (image, *predictions) in enumerate(
             zip(clip.frames(), answer, *others, strict=True)
         ):
-            if scorers:
-                truth = clip.ground_truth(index)
-                scores = [
-                    scorer.update(index, prediction, truth)
-                    for scorer, prediction in zip(scorers.values(), predictions, strict=True)
-                ]
-                if truth is not None:
-                    name = clip.frame_names[index]
-                    worst.offer(name, image, predictions[0], truth, scores[0])
-            if folder or index == length // 2:
+            scoring.update(index, image, predictions)
+            if folder or index == middle:
                 painted = overlay(image, predictions[0])
             if folder:
                 masks.write(clip.frame_names[index], predictions[0])
                 film.write(painted)
-            if index == length // 2:
+            if index == middle:
                 preview = painted
     return ClipRecord(
         name=clip.name,
         frame_names=tuple(clip.frame_names),
         protocol=job.protocol,
-        results={label: scorer.result() for label, scorer in scorers.items()},
-        worst=tuple(worst.thumbnails()),
+        categories=job.categories,
+        results=scoring.results(),
+        worst=scoring.worst(),
         preview=preview,
         seconds_adapt=segmented.seconds_adapt,
         seconds_propagate=answer.seconds,

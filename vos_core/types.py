@@ -8,8 +8,8 @@ Conventions (the same everywhere):
   field ``flow_ab`` lives on the grid of frame a and points into frame b.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
 import numpy as np
@@ -101,11 +101,13 @@ class ClipJob:
         clip: The clip.
         size: (height, width) at which networks work; ``None`` is the native size.
         protocol: Name of the rules it is scored by; ``None`` where there is no truth to score.
+        categories: Object id -> category, for rules that average over categories.
     """
 
     clip: Clip
     size: tuple[int, int] | None
     protocol: str | None
+    categories: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Fills the run folder: masks, overlay videos, scores, report; and tells the loggers."""
 
-import sys
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from lightning.pytorch.utilities.types import STEP_OUTPUT
 
 from lightning_modules.callbacks.progress import announce, report_progress
 from lightning_modules.recording import ClipRecord, record_clip
-from vos_core.metrics import Scores, collect_scores, protocol, write_scores
+from vos_core.metrics import Scores, collect_scores, headline_number, protocol, write_scores
+from vos_core.provenance import RunInfo, describe_run
 from vos_core.types import LabelMap, SegmentedClip
 from vos_core.visual import ReportRun, ReportSequence, write_report
 
@@ -22,7 +23,8 @@ class RecordRun(L.Callback):
 
     ``test`` writes masks, overlays, ``scores.json``, ``per_sequence.csv`` and ``report.html`` into
     the run folder, ``predict`` masks and overlays; ``validate`` and the validation within ``fit``
-    only score. On several ranks each writes its own clips and rank 0 the rest.
+    only score. On several ranks each writes its own clips and rank 0 the rest, and the peak memory
+    in ``scores.json`` and report is that of rank 0 alone.
 
     Args:
         fps: Frames per second of the overlay videos.
@@ -74,9 +76,9 @@ class RecordRun(L.Callback):
         records = gather(trainer, self._records)
         variants = self._collect(records)
         if variants:
-            metrics = _headline("val", next(iter(variants.values())))
-            module.log_dict(metrics, sync_dist=False, rank_zero_only=False)
-            announce(trainer, f"validation, not adapted: {_sentence(metrics, 'val')}")
+            scores = next(iter(variants.values()))
+            module.log_dict(_to_log("val", scores), sync_dist=False, rank_zero_only=False)
+            announce(trainer, f"validation, not adapted: {_sentence(scores)}")
         _log_images(trainer, "val/overlay", records)
 
     def on_test_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
@@ -91,17 +93,14 @@ class RecordRun(L.Callback):
             )
             return
         scores = next(iter(variants.values()))
-        metrics = _headline("test", scores)
-        module.log_dict(metrics, sync_dist=False, rank_zero_only=False)
+        module.log_dict(_to_log("test", scores), sync_dist=False, rank_zero_only=False)
         if trainer.is_global_zero:
-            folder = self._folder
-            report = folder / "report.html"
-            _write(folder, report, trainer, variants, records)
+            report = _write(self._folder, trainer, variants, records)
             _log_images(trainer, "test/overlay", records)
             for label, other in list(variants.items())[1:]:
-                announce(trainer, f"  {label}: J&F {other['global']['J&F_mean']:.3f}")
+                announce(trainer, f"  {label}: {other['headline']} {headline_number(other):.3f}")
             scored = sum(1 for record in records if record.results)
-            announce(trainer, f"{_sentence(metrics, 'test')} on {scored} sequences; see {report}")
+            announce(trainer, f"{_sentence(scores)} on {scored} sequences; see {report}")
 
     def on_predict_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Say where the masks are."""
@@ -124,8 +123,9 @@ class RecordRun(L.Callback):
         if name is None:
             return {}
         rules = protocol(name)
+        categories = {record.name: record.categories for record in scored}
         variants = {
-            label: collect_scores(rules, [record.results[label] for record in scored])
+            label: collect_scores(rules, [record.results[label] for record in scored], categories)
             for label in scored[0].results
         }
         adapt = sum(record.seconds_adapt for record in scored)
@@ -168,7 +168,7 @@ def _with_progress(trainer: L.Trainer, segmented: SegmentedClip) -> SegmentedCli
     )
 
 
-def _headline(stage: str, scores: Scores) -> dict[str, float]:
+def _to_log(stage: str, scores: Scores) -> dict[str, float]:
     numbers = scores["global"]
     return {
         f"{stage}/J&F": numbers["J&F_mean"],
@@ -177,27 +177,34 @@ def _headline(stage: str, scores: Scores) -> dict[str, float]:
     }
 
 
-def _sentence(metrics: dict[str, float], stage: str) -> str:
-    jf, j, f = (metrics[f"{stage}/{name}"] for name in ("J&F", "J", "F"))
-    return f"J&F {jf:.3f} (J {j:.3f}, F {f:.3f})"
+def _sentence(scores: Scores) -> str:
+    """Say the headline number, and in parentheses the others."""
+    j, f = (scores["global"]["J"]["mean"], scores["global"]["F"]["mean"])
+    others = f"J {j:.3f}, F {f:.3f}" if scores["headline"] == "J&F" else f"F {f:.3f}"
+    return f"{scores['headline']} {headline_number(scores):.3f} ({others})"
 
 
 def _clip_line(name: str, record: ClipRecord, scores: Scores | None) -> str:
     line = f"{name}: adapted in {record.seconds_adapt:.0f} s, "
     line += f"{len(record.frame_names)} frames in {record.seconds_propagate:.1f} s"
-    return f"{line}, {_sentence(_headline('test', scores), 'test')}" if scores else line
+    return f"{line}, {_sentence(scores)}" if scores else line
 
 
 def _write(
-    folder: Path,
-    report: Path,
-    trainer: L.Trainer,
-    variants: dict[str, Scores],
-    records: list[ClipRecord],
-) -> None:
+    folder: Path, trainer: L.Trainer, variants: dict[str, Scores], records: list[ClipRecord]
+) -> Path:
+    """Write the scores and the report, and return the path of the report."""
+    from lightning_modules.datamodules import BaseVOSDataModule  # which imports the tasks, and us
+
     scores = next(iter(variants.values()))
-    baselines = {label: other["global"] for label, other in list(variants.items())[1:]}
-    write_scores(folder, {**scores, "baselines": baselines})
+    config = folder / "config.yaml"
+    run = describe_run(torch.initial_seed(), config if config.is_file() else None)
+    scores["run"] = run
+    scores["baselines"] = {label: other["global"] for label, other in list(variants.items())[1:]}
+    data = getattr(trainer, "datamodule", None)
+    if isinstance(data, BaseVOSDataModule):
+        scores["data"] = data.describe()
+    write_scores(folder, scores)
     sequences = [
         ReportSequence(
             r.name, r.frame_names, r.worst, r.seconds_adapt, r.seconds_propagate, r.video
@@ -205,16 +212,35 @@ def _write(
         for r in records
         if r.results
     ]
-    seconds = scores["seconds"]
-    metadata = {
-        "command": " ".join(["python", *sys.argv]),
-        "config": folder / "config.yaml",
-        "protocol": f"{scores['protocol']}, mean over {len(scores['per_object'])} objects",
-        "seed": torch.initial_seed(),
-        "ranks": trainer.world_size,
-        "seconds": f"{seconds['adapt']:.0f} adapting, {seconds['propagate']:.0f} propagating",
-    }
+    report = folder / "report.html"
+    metadata = _metadata(scores, run, trainer.world_size)
     write_report(report, ReportRun(folder.parent.name, metadata, variants, sequences))
+    return report
+
+
+def _metadata(scores: Scores, run: RunInfo, ranks: int) -> dict[str, object]:
+    """Return what the report tells about the run; what is unknown is left out."""
+    seconds = scores["seconds"]
+    where = ", rank 0" if ranks > 1 else ""
+    told = {
+        "command": run["command"],
+        "config": run["config"],
+        "commit": run["commit"],
+        "seed": run["seed"],
+        "protocol": scores["protocol"],
+        "rule": scores["rule"],
+        "hardware": run["hardware"],
+        "ranks": ranks,
+        "seconds": f"{seconds['adapt']:.0f} adapting, {seconds['propagate']:.0f} propagating",
+        f"peak memory{where}": _mebibytes(run["peak_memory_mib"]),
+        f"peak GPU memory{where}": _mebibytes(run["peak_gpu_memory_mib"]),
+        "finished": run["finished"],
+    }
+    return {key: value for key, value in told.items() if value is not None}
+
+
+def _mebibytes(value: float | None) -> str | None:
+    return None if value is None or math.isnan(value) else f"{value:,.0f} MiB"
 
 
 def _log_images(trainer: L.Trainer, key: str, records: list[ClipRecord]) -> None:

@@ -12,8 +12,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from datasets_vos import PROTOCOLS, VOSDataset, open_dataset
+from datasets_vos.scoring import categories_of
 from lightning_modules.datamodules.samplers import BalancedSampler, StreamSampler
 from vos_core.errors import ConfigError
+from vos_core.metrics import DataInfo
 from vos_core.types import ClipJob
 
 _DEFAULT_SPLIT = {"toy": "val"}
@@ -44,7 +46,7 @@ class _Jobs(Dataset[ClipJob]):
         clip = self._clips[index]
         # The first mask is given, and in the test splits of DAVIS 2017 it is the only one.
         protocol = self._protocol if len(clip.truth_frames) > 1 else None
-        return ClipJob(clip, self._size, protocol)
+        return ClipJob(clip, self._size, protocol, categories_of(clip) if protocol else {})
 
 
 class _Samples(Dataset[Sample]):
@@ -176,18 +178,26 @@ class BaseVOSDataModule(L.LightningDataModule, ABC):
             self._clips = self.open_checked(self._split, self._sequences)
         return self._clips
 
+    def describe(self) -> DataInfo:
+        """Say what is validated, tested and predicted on; the toy set's own root is left empty."""
+        root = str(self._root.resolve()) if self._root else ""
+        return DataInfo(dataset=self._dataset, split=self._split_name(self._split), root=root)
+
     def open_checked(self, split: str | None, sequences: Sequence[str] | None = None) -> VOSDataset:
         """Open a split of the dataset and check every clip of it; generate the toy set."""
         clips = open_dataset(
             self._dataset,
             self._root,
-            split or _DEFAULT_SPLIT.get(self._dataset),
+            self._split_name(split),
             sequences=sequences,
             mask=self._mask,
         )
         for clip in clips:
             clip.check()
         return clips
+
+    def _split_name(self, split: str | None) -> str | None:
+        return split or _DEFAULT_SPLIT.get(self._dataset)
 
     def _clip_loader(self) -> DataLoader[ClipJob]:
         clips = self.test_clips()

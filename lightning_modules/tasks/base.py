@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from augment.refinement import AnnotatedFrame, RefinementSampler, sample_batches
 from lightning_modules.callbacks.progress import report_progress
+from lightning_modules.metrics import MaskJaccard
 from vos_core.clips import annotated_frames
 from vos_core.errors import CheckpointError
 from vos_core.losses import refinement_loss
@@ -80,6 +81,7 @@ class BaseVOSTask(L.LightningModule, ABC):
         self.crf = crf
         self.precision = precision
         self._is_trained = False
+        self._train_jaccard = MaskJaccard()
 
     @abstractmethod
     def make_sampler(self, frames: Sequence[AnnotatedFrame]) -> RefinementSampler:
@@ -106,6 +108,8 @@ class BaseVOSTask(L.LightningModule, ABC):
         logits = self(batch["image"], batch["previous_mask"])
         loss = refinement_loss(logits, batch["target"])
         self.log("train/loss", loss, prog_bar=True, batch_size=len(logits))
+        self._train_jaccard.update(logits.detach(), batch["target"])
+        self.log("train/J", self._train_jaccard, on_step=False, on_epoch=True)
         return loss
 
     def validation_step(self, job: ClipJob, batch_idx: int) -> dict[str, SegmentedClip]:

@@ -31,3 +31,4 @@ def test_two_ranks_give_the_same_masks(davis_root: Path, tmp_path: Path) -> None
         assert (one / mask).read_bytes() == (two / mask).read_bytes(), mask
     scores = [json.loads((run / "scores.json").read_text()) for run in (one, two)]
     assert scores[0]["per_object"] == scores[1]["per_object"]
+    assert "<dt>peak memory, rank 0</dt>" in (two / "report.html").read_text()

@@ -106,7 +106,8 @@ def test_report_is_self_contained(fitted: Path) -> None:
 def test_losses_and_validation_are_in_the_csv_log(fitted: Path) -> None:
     rows = list(csv.DictReader((fitted / "metrics.csv").open()))
     names = {name for row in rows for name, value in row.items() if value}
-    assert {"train/loss", "val/J&F", "test/J&F", "adapt/cat_1"} <= names
+    assert {"train/loss", "train/J", "val/J&F", "test/J&F", "adapt/cat_1"} <= names
+    assert all(0 <= float(row["train/J"]) <= 1 for row in rows if row["train/J"])
 
 
 def test_checkpoint_brings_weights_but_no_settings(

@@ -7,7 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vos_core.metrics import DAVIS2017, Scores, SequenceScorer, collect_scores
+from vos_core.metrics import (
+    DAVIS2017,
+    YOUTUBE_OBJECTS,
+    Protocol,
+    Scores,
+    SequenceScorer,
+    collect_scores,
+)
 from vos_core.visual import ReportRun, ReportSequence, WorstFrames, write_report
 from vos_core.visual.curves import BOTTOM, LEFT, RIGHT, TOP, chart
 
@@ -15,17 +22,17 @@ NAMES = ("good", "<b>bad</b> & more")
 FRAMES = [f"{i:05d}" for i in range(6)]
 
 
-def make_scores(shift: int) -> Scores:
+def make_scores(shift: int, rules: Protocol = DAVIS2017) -> Scores:
     """Score a 10x10 square that is predicted ``shift`` pixels too far right (twice that if bad)."""
     results = []
     for factor, name in enumerate(NAMES, start=1):
-        scorer = SequenceScorer(DAVIS2017, name, len(FRAMES))
+        scorer = SequenceScorer(rules, name, len(FRAMES))
         truth = np.zeros((200, 300), dtype=np.uint8)
         truth[50:60, 50:60] = 1
         for index in range(len(FRAMES)):
             scorer.update(index, np.roll(truth, factor * shift, axis=1), truth)
         results.append(scorer.result())
-    return collect_scores(DAVIS2017, results)
+    return collect_scores(rules, results, {NAMES[0]: {1: "cat"}, NAMES[1]: {1: "dog"}})
 
 
 def make_sequences() -> list[ReportSequence]:
@@ -109,6 +116,41 @@ def test_single_variant(tmp_path: Path) -> None:
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     Page(page)
     assert "gain" not in page.split("</style>")[1]
+
+
+def test_a_protocol_that_ranks_by_j_is_shown_by_j(tmp_path: Path) -> None:
+    variants = {"adapted": make_scores(1, YOUTUBE_OBJECTS), "not": make_scores(3, YOUTUBE_OBJECTS)}
+    # ranked by J&F, "good" would be the worse of the two
+    variants["adapted"]["per_object"]["good_1"]["F"]["mean"] = 0.0
+    write_report(tmp_path / "report.html", ReportRun("run", {}, variants, make_sequences()))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    Page(page)
+    assert "J&amp;F" not in page
+    assert re.findall(r"<h2>(.*?)</h2>", page)[-2:] == ["&lt;b&gt;bad&lt;/b&gt; &amp; more", "good"]
+    j = [(9 / 11 + 8 / 12) / 2, (7 / 13 + 4 / 16) / 2]
+    assert f"<title>run: J {100 * j[0]:.1f}</title>" in page
+    assert f'first"><span>J, region similarity</span><b>{100 * j[0]:.1f}</b>' in page
+    assert page.count(">J, region similarity<") == 1
+    gain = f"{100 * (j[0] - j[1]):+.1f}"
+    assert f'J over “not”</span><b class="gain">{gain}</b>' in page
+    assert page.count("<th>Mean</th>") == 1
+    for name in ("category cat", "category dog", *(YOUTUBE_OBJECTS.averages)):
+        rule = name if " " in name else variants["adapted"]["averages"][name]["rule"]
+        assert f'<th scope="row">{rule}</th>' in page
+
+
+def test_every_row_has_a_cell_for_each_heading(page: str, tmp_path: Path) -> None:
+    variants = {"a": make_scores(1, YOUTUBE_OBJECTS), "b": make_scores(3, YOUTUBE_OBJECTS)}
+    write_report(tmp_path / "j.html", ReportRun("run", {}, variants, make_sequences()))
+    pages = {page: 2, (tmp_path / "j.html").read_text(encoding="utf-8"): 3}
+    for text, tables in pages.items():
+        found = re.findall(r"<table.*?</table>", text, re.DOTALL)
+        assert len(found) == tables
+        for table in found:
+            heading, *rows = re.findall(r"<tr>.*?</tr>", table, re.DOTALL)
+            cells = [len(re.findall(r"<t[hd][ >]", row)) for row in (heading, *rows)]
+            assert len(rows) >= 2
+            assert len(set(cells)) == 1, cells
 
 
 def test_failed_report_leaves_the_old_one(tmp_path: Path) -> None:

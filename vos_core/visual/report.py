@@ -6,12 +6,20 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import jinja2
 from PIL import Image as PILImage
 
-from vos_core.metrics.scores import Scores, SequenceRow, objects_of, per_sequence_rows
+from vos_core.metrics.protocols import Headline
+from vos_core.metrics.scores import (
+    GlobalScores,
+    Scores,
+    SequenceRow,
+    objects_of,
+    per_sequence_rows,
+)
 from vos_core.types import Image
 from vos_core.visual import curves
 from vos_core.visual.worst import WorstFrame
@@ -48,7 +56,7 @@ class ReportRun:
 
     Attributes:
         title: Heading.
-        metadata: What to know about the run (command, config, seed, ...), in display order.
+        metadata: What to know about the run (command, commit, rule, ...), in display order.
         variants: Label -> scores of one way to get the masks, e.g. ``adapted`` and
             ``not adapted``. The first is the run's own result; others are compared with it.
         sequences: The sequences of the first variant, in any order.
@@ -63,7 +71,9 @@ class ReportRun:
 def write_report(path: str | Path, run: ReportRun) -> None:
     """Write the report, replacing an older one only when complete.
 
-    Scores are shown in percent. Sequences come worst first, by the first variant's J&F.
+    Scores are shown in percent. Where a single number stands for all, it is the one by which the
+    first variant's protocol ranks, J&F or J. Sequences come worst first, by this number of the
+    first variant.
 
     Args:
         path: The HTML file; its folder must exist.
@@ -96,11 +106,16 @@ def _render(run: ReportRun) -> str:
         label: {row["sequence"]: row for row in per_sequence_rows(scores)}
         for label, scores in run.variants.items()
     }
-    main = next(iter(rows.values()))
-    ordered = sorted(run.sequences, key=lambda s: _worst_first(main[s.name]))
+    main = next(iter(run.variants.values()))
+    headline = main["headline"]
+    main_rows = next(iter(rows.values()))
+    ordered = sorted(run.sequences, key=lambda s: _worst_first(main_rows[s.name], headline))
     return environment.get_template(_TEMPLATE).render(
         run=run,
-        headline=next(iter(run.variants.values())),
+        main=main,
+        headline=headline,
+        number=partial(_headline_of, headline=headline),
+        others=[metric for metric in ("J", "F") if metric != headline],
         labels=list(run.variants),
         sections=[_section(sequence, run.variants, rows) for sequence in ordered],
         plot=curves,
@@ -117,7 +132,7 @@ def _section(
     return {
         "sequence": sequence,
         "row": next(iter(rows.values()))[sequence.name],
-        "means": [_mean(known.get(sequence.name)) for known in rows.values()],
+        "means": [_mean(known.get(sequence.name), main["headline"]) for known in rows.values()],
         "objects": {
             object_id: (curves.css_colour(int(object_id)), scores)
             for object_id, scores in objects_of(main, sequence.name).items()
@@ -130,13 +145,19 @@ def _section(
     }
 
 
-def _mean(row: SequenceRow | None) -> float:
-    return math.nan if row is None else row["J&F_mean"]
+def _headline_of(numbers: GlobalScores, headline: Headline) -> float:
+    return numbers["J&F_mean"] if headline == "J&F" else numbers["J"]["mean"]
 
 
-def _worst_first(row: SequenceRow) -> tuple[bool, float, str]:
-    """Sort by J&F; sequences without a score come last."""
-    mean = row["J&F_mean"]
+def _mean(row: SequenceRow | None, headline: Headline) -> float:
+    if row is None:
+        return math.nan
+    return row["J&F_mean"] if headline == "J&F" else row["J_mean"]
+
+
+def _worst_first(row: SequenceRow, headline: Headline) -> tuple[bool, float, str]:
+    """Sort by the headline number; sequences without a score come last."""
+    mean = _mean(row, headline)
     return (math.isnan(mean), 0.0 if math.isnan(mean) else mean, row["sequence"])
 
 
