@@ -1,18 +1,26 @@
-"""How long J and F take per frame, beside a plain implementation of the same definition.
+"""What J and F cost: per frame in memory, and as the whole ``evaluate`` command.
 
 Run from the repository root::
 
     python -m benchmarks.metrics [--root FOLDER] [--frames 24] [--repeats 5]
 
 ``FOLDER`` holds ``gt/<sequence>/*.png`` and ``pred/<sequence>/*.png`` (indexed masks, every object
-in the first frame); without it, three moving ellipses are drawn at 480x854. The plain
-implementation keeps every frame of a sequence as stacks of full-size float masks, one per object,
-as evaluation scripts of this field do. Both must agree to 1e-12, else the script stops.
+in the first frame); without it, three moving ellipses are drawn at 480x854.
+
+Two plain implementations of the same definition take turns with ours: one keeps every frame of a
+sequence as stacks of full-size float masks, one per object, as evaluation scripts of this field do;
+the other takes one frame and object after the other at full size. All must agree to 1e-12, else the
+script stops. For the command, the frames are repeated to sequences of ``--length`` and ``--long``
+frames; times are those beyond the same command on four frames a sequence, so without start-up.
 """
 
 import argparse
+import json
 import os
+import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -24,12 +32,20 @@ import numpy.typing as npt
 from PIL import Image
 from skimage.morphology import disk
 
+from benchmarks.command import ROOT, Measured
 from vos_core.metrics import DAVIS2017, SequenceScorer
 from vos_core.types import LabelMap
 
 Pairs = list[tuple[LabelMap, LabelMap]]  # (prediction, truth) of each frame
 Paths = list[tuple[Path, Path]]
 Scores = npt.NDArray[np.float64]  # (objects, scored frames, 2): J and F
+AnyMask = npt.NDArray[np.float64] | npt.NDArray[np.bool_]  # (H, W)
+
+_FEW = 4  # frames a sequence, to measure what a command costs before the first one
+
+REFERENCES = """\
+Reference, measured elsewhere on one other machine, decoding included, DAVIS frames of 480x854 with
+2.3 objects: davis2017-evaluation 42 ms/frame and 2970 MB, vos-benchmark 14 ms/frame."""
 
 
 def draw(folder: Path, frames: int) -> None:
@@ -68,7 +84,7 @@ def ours(pairs: Pairs) -> Scores:
     return np.array([list(zip(o["J_frames"], o["F_frames"], strict=True)) for o in objects])
 
 
-def plain(pairs: Pairs) -> Scores:
+def stacked(pairs: Pairs) -> Scores:
     """Score one sequence from float stacks of full-size masks."""
     count = int(pairs[0][1].max())
     ids = np.arange(1, count + 1)[:, None, None, None]
@@ -84,14 +100,22 @@ def plain(pairs: Pairs) -> Scores:
     )
 
 
-def plain_j(prediction: npt.NDArray[np.float64], truth: npt.NDArray[np.float64]) -> float:
+def framewise(pairs: Pairs) -> Scores:
+    """Score one sequence frame by frame and object by object, from full-size masks."""
+    ids = range(1, int(pairs[0][1].max()) + 1)
+    return np.array(
+        [[(plain_j(p == i, t == i), plain_f(p == i, t == i)) for p, t in pairs[1:-1]] for i in ids]
+    )
+
+
+def plain_j(prediction: AnyMask, truth: AnyMask) -> float:
     """Intersection over union of two full-size masks."""
     p, t = prediction.astype(bool), truth.astype(bool)
     union = np.sum(p | t)
     return float(np.sum(p & t) / union) if union else 1.0
 
 
-def plain_f(prediction: npt.NDArray[np.float64], truth: npt.NDArray[np.float64]) -> float:
+def plain_f(prediction: AnyMask, truth: AnyMask) -> float:
     """Contour F-measure from full-size boundary maps."""
     element = disk(int(np.ceil(0.008 * np.linalg.norm(truth.shape))))
     p, t = (plain_boundary(mask.astype(bool)) for mask in (prediction, truth))
@@ -119,43 +143,143 @@ def milliseconds(score: Callable[[Pairs], Scores], sequences: Iterable[Pairs]) -
 
 
 def measure(sequences: list[Paths], repeats: int) -> None:
-    """Print one table; both implementations take turns, and the medians are shown."""
+    """Print the time of each implementation; they take turns, and the medians are shown."""
     decoded = [load(paths) for paths in sequences]
-    agreed = [(ours(pairs), plain(pairs)) for pairs in decoded]
-    if not all(np.allclose(a, b, rtol=0, atol=1e-12) for a, b in agreed):
-        raise SystemExit("the two implementations disagree; the times would mean nothing")
+    names = {"ours": ours, "full-size masks": framewise, "one-hot stacks": stacked}
+    agreed = [[score(pairs) for score in names.values()] for pairs in decoded]
+    if not all(np.allclose(each, a, rtol=0, atol=1e-12) for a, *rest in agreed for each in rest):
+        raise SystemExit("the implementations disagree; the times would mean nothing")
     frames = sum(len(pairs) - 2 for pairs in decoded)
-    object_frames = sum(scores.shape[0] * scores.shape[1] for scores, _ in agreed)
-    names = {"ours": ours, "plain": plain}
+    object_frames = sum(scores.shape[0] * scores.shape[1] for scores, *_ in agreed)
     warm: dict[str, list[float]] = {name: [] for name in names}
     full: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(repeats):
         for name, score in names.items():
             warm[name].append(milliseconds(score, decoded))
             full[name].append(milliseconds(score, (load(paths) for paths in sequences)))
-    print(f"{len(sequences)} sequences, {frames} scored frames, {object_frames} object-frames")
-    print(f"median of {repeats}, {cv2.getNumThreads()} OpenCV threads, {os.cpu_count()} CPUs\n")
-    print(f"{'J + F':8}{'ms/object-frame':>17}{'ms/frame':>10}{'ms/frame with decoding':>24}")
+    print(
+        f"{len(sequences)} sequences, {frames} scored frames, "
+        f"{object_frames / frames:.2f} objects a frame; median of {repeats}, "
+        f"{cv2.getNumThreads()} OpenCV threads, {os.cpu_count()} CPUs\n"
+    )
+    print(f"{'J + F':24}{'ms/object-frame':>16}{'ms/frame':>10}{'+ decoding':>12}{'slower':>9}")
+    ours_full = statistics.median(full["ours"])
     for name in names:
         only, both = statistics.median(warm[name]), statistics.median(full[name])
-        print(f"{name:8}{only / object_frames:17.2f}{only / frames:10.2f}{both / frames:24.2f}")
-    ratio = [statistics.median(t["plain"]) / statistics.median(t["ours"]) for t in (warm, full)]
-    print(f"{'faster':8}{ratio[0]:16.1f}x{ratio[0]:9.1f}x{ratio[1]:23.1f}x")
+        times = f"{only / object_frames:16.2f}{only / frames:10.2f}{both / frames:12.2f}"
+        print(f"{name:24}{times}{both / ours_full:8.1f}x")
+
+
+def repeat(paths: Paths, count: int, root: Path, name: str) -> None:
+    """Add a sequence of ``count`` frames, the given ones again and again, to a DAVIS folder."""
+    folders = ("results", "data/Annotations/480p", "data/JPEGImages/480p")
+    predicted, true, pictures = (root / folder / name for folder in folders)
+    for folder in (predicted, true, pictures):
+        folder.mkdir(parents=True)
+    picture = root / "picture.jpg"  # never decoded: every frame is the same
+    Image.fromarray(load(paths[:1])[0][1]).save(picture)
+    for t in range(count):
+        (pictures / f"{t:05d}.jpg").hardlink_to(picture)
+        for folder, source in zip((predicted, true), paths[t % len(paths)], strict=True):
+            if t < len(paths):
+                shutil.copyfile(source, folder / f"{t:05d}.png")
+            else:
+                (folder / f"{t:05d}.png").hardlink_to(folder / f"{t % len(paths):05d}.png")
+
+
+def evaluate(root: Path, workers: int) -> Measured:
+    """Run the command on a folder of :func:`repeat`; what it prints is not shown."""
+    arguments = [
+        *("evaluate", "--dataset=davis2017", f"--root={root / 'data'}"),
+        *(f"--results={root / 'results'}", f"--out={root / f'scores{workers}.json'}"),
+        *(f"--workers={workers}", "--allow-extra-ids", "--allow-swapped-ids"),
+    ]
+    command = [sys.executable, str(ROOT / "cli.py"), *arguments]
+    peak = 0.0
+    began = time.monotonic()
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    while process.poll() is None:
+        peak = max(peak, peak_mib(process.pid))
+        time.sleep(0.02)
+    if process.returncode:
+        raise SystemExit(f"failed: {' '.join(command)}")
+    return Measured(time.monotonic() - began, peak)
+
+
+def peak_mib(pid: int) -> float:
+    """Return the largest memory that a running process or one of its children has had.
+
+    The kernel tells a parent the same at the end, but counts in what the parent itself held when
+    it started the process.
+    """
+    folder = Path(f"/proc/{pid}")
+    try:
+        lines = (folder / "status").read_text().splitlines()
+        children = (folder / f"task/{pid}/children").read_text().split()
+    except OSError:  # it has just ended
+        return 0.0
+    own = next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
+    return max([own, *(peak_mib(int(child)) for child in children)])
+
+
+def measure_command(sequences: list[Paths], length: int, long: int, scratch: Path) -> None:
+    """Print the time and memory of ``evaluate`` with one process and more."""
+    few, many, lone = (scratch / name for name in ("few", "many", "lone"))
+    for k, paths in enumerate(sequences):
+        repeat(paths, _FEW, few, f"sequence{k}")
+        repeat(paths, length, many, f"sequence{k}")
+    largest = max(sequences, key=lambda paths: int(load(paths[:1])[0][1].max()))
+    repeat(largest, long, lone, "sequence")
+
+    print(f"\n{'evaluate':34}{'start-up s':>12}{'ms/frame':>10}{'speed-up':>10}{'peak MB':>9}")
+    cores = os.cpu_count() or 1
+    one = 0.0
+    for workers in sorted({1, *(2**k for k in range(1, cores.bit_length())), cores}):
+        start, whole = evaluate(few, workers), evaluate(many, workers)
+        frames = len(sequences) * (length - _FEW)
+        time_each = 1e3 * (whole.seconds - start.seconds) / frames
+        one = one or time_each
+        label = f"{len(sequences)} x {length} frames, {workers} worker{'s' * (workers > 1)}"
+        print_command(label, start, whole, time_each, f"{one / time_each:.2f}x")
+        if read_objects(many, workers) != read_objects(many, 1):
+            raise SystemExit("the scores depend on the number of workers")
+    start, whole = evaluate(few, 1), evaluate(lone, 1)
+    time_each = 1e3 * (whole.seconds - start.seconds) / (long - len(sequences) * _FEW)
+    print_command(f"1 x {long} frames", start, whole, time_each, "")
+    print("Peak: of the largest process. Targets: 4 ms/frame with 2.3 objects, 300 MB.")
+
+
+def print_command(
+    label: str, start: Measured, whole: Measured, time_each: float, speed_up: str
+) -> None:
+    """Print one line of the table."""
+    peak = whole.peak_mib * 2**20 / 1e6
+    print(f"{label:34}{start.seconds:12.2f}{time_each:10.2f}{speed_up:>10}{peak:9.0f}")
+
+
+def read_objects(root: Path, workers: int) -> object:
+    """Return the scores of every object that the command wrote."""
+    return json.loads((root / f"scores{workers}.json").read_text())["per_object"]
 
 
 def main() -> None:
     """Parse the arguments and measure."""
-    parser = argparse.ArgumentParser(description="time of J and F per frame")
+    parser = argparse.ArgumentParser(description="time and memory of J and F")
     parser.add_argument("--root", type=Path, help="folder with gt/ and pred/ (default: made up)")
-    parser.add_argument("--frames", type=int, default=24, help="frames per sequence, at least 3")
+    parser.add_argument("--frames", type=int, default=24, help="frames per sequence, at least 4")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--length", type=int, default=500, help="frames for the command")
+    parser.add_argument("--long", type=int, default=2000, help="frames of one long sequence")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         root = args.root
         if root is None:
-            root = Path(scratch)
+            root = Path(scratch) / "ellipses"
             draw(root, args.frames)
-        measure(find(root, args.frames), args.repeats)
+        sequences = find(root, args.frames)
+        measure(sequences, args.repeats)
+        measure_command(sequences, args.length, args.long, Path(scratch))
+        print(f"\n{REFERENCES}")
 
 
 if __name__ == "__main__":

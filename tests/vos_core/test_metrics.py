@@ -1,12 +1,9 @@
-"""J, F and statistics against their definitions."""
+"""J, F and statistics of masks and sequences whose numbers are known in closed form."""
 
 import math
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from vos_core.errors import MaskError
 from vos_core.metrics import (
@@ -17,76 +14,6 @@ from vos_core.metrics import (
     statistics,
     tolerance_radius,
 )
-
-Mask = npt.NDArray[np.bool_]
-
-
-def boundary_by_definition(mask: Mask) -> Mask:
-    """Compare with three neighbours; outside the image the nearest row or column is repeated."""
-    wide = np.pad(mask, ((0, 1), (0, 1)), mode="edge")
-    height, width = mask.shape
-    found = np.zeros_like(mask)
-    for y in range(height):
-        for x in range(width):
-            neighbours = (wide[y, x + 1], wide[y + 1, x], wide[y + 1, x + 1])
-            found[y, x] = any(n != mask[y, x] for n in neighbours)
-    return found
-
-
-def f_by_definition(prediction: Mask, truth: Mask, tolerance: float) -> float:
-    """Match every boundary pixel by its distance to each one of the other mask."""
-    ours = np.argwhere(boundary_by_definition(prediction))
-    theirs = np.argwhere(boundary_by_definition(truth))
-    if len(ours) == 0 and len(theirs) == 0:
-        return 1.0
-    if len(ours) == 0 or len(theirs) == 0:
-        return 0.0
-    radius = math.ceil(tolerance * math.sqrt(truth.shape[0] ** 2 + truth.shape[1] ** 2))
-    near = ((ours[:, None] - theirs[None]) ** 2).sum(-1) <= radius**2
-    precision, recall = near.any(1).mean(), near.any(0).mean()
-    if precision + recall == 0:
-        return 0.0
-    return float(2 * precision * recall / (precision + recall))
-
-
-def j_by_definition(prediction: Mask, truth: Mask) -> float:
-    pixels = [(p, t) for p, t in zip(prediction.flat, truth.flat, strict=True) if p or t]
-    return sum(p and t for p, t in pixels) / len(pixels) if pixels else 1.0
-
-
-@st.composite
-def masks(draw: st.DrawFn, height: int, width: int) -> Mask:
-    """Empty, full, one pixel, noise, or a box that may touch the borders."""
-    mask = np.zeros((height, width), dtype=np.bool_)
-    kind = draw(st.sampled_from(["empty", "full", "pixel", "noise", "box"]))
-    if kind == "full":
-        mask[:] = True
-    elif kind == "noise":
-        rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-        mask = rng.random((height, width)) < draw(st.sampled_from([0.02, 0.5, 0.98]))
-    elif kind in ("pixel", "box"):
-        top, left = draw(st.integers(0, height - 1)), draw(st.integers(0, width - 1))
-        size = (1, 1) if kind == "pixel" else draw(st.tuples(*[st.integers(1, 24)] * 2))
-        mask[top : top + size[0], left : left + size[1]] = True
-    return mask
-
-
-@st.composite
-def triples(draw: st.DrawFn) -> tuple[Mask, Mask, Mask | None]:
-    size = draw(st.tuples(st.integers(1, 24), st.integers(1, 24)))
-    prediction, truth, void = (draw(masks(*size)) for _ in range(3))
-    return prediction, truth, void if draw(st.booleans()) else None
-
-
-@settings(max_examples=250, deadline=None)
-@given(triples(), st.sampled_from([0.008, 0.08, 0.2]))
-def test_equals_definition(triple: tuple[Mask, Mask, Mask | None], tolerance: float) -> None:
-    prediction, truth, void = triple
-    counted = np.ones_like(truth) if void is None else ~void
-    want_f = f_by_definition(prediction & counted, truth & counted, tolerance)
-    assert contour_accuracy(prediction, truth, void, tolerance) == pytest.approx(want_f, abs=1e-12)
-    want_j = j_by_definition(prediction[counted], truth[counted])
-    assert jaccard(prediction, truth, void) == pytest.approx(want_j, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +74,27 @@ def test_statistics() -> None:
 def test_decay_of_long_sequences(frames: int) -> None:
     falling = np.linspace(1, 0, frames)
     assert statistics(falling.tolist())["decay"] == pytest.approx(0.75, abs=2e-3)
+
+
+# Wrapped at 256, the outer quarters of 500 frames are 0..125 and 374 - 256 = 118..243, whose means
+# are 118 frames apart; the last quarter of the others would end before it begins.
+@pytest.mark.parametrize(
+    ("frames", "decay"),
+    [
+        (255, 0.75),
+        (256, math.nan),
+        (300, math.nan),
+        (500, 118 / 499),
+        (1000, math.nan),
+    ],
+)
+def test_wrapped_decay(frames: int, decay: float) -> None:
+    falling = np.linspace(1, 0, frames).tolist()
+    plain, wrapped = statistics(falling), statistics(falling, wrap_decay=True)
+    assert wrapped["decay"] == pytest.approx(decay, abs=1e-12, nan_ok=True)
+    assert {**wrapped, "decay": 0.0} == {**plain, "decay": 0.0}
+    if frames < 256:
+        assert wrapped == plain
 
 
 def test_mean_statistics_leaves_out_unscored() -> None:

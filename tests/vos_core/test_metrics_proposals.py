@@ -246,8 +246,10 @@ def test_objects_are_those_of_the_first_true_mask() -> None:
     # ids that the truth skips are no objects
     assert list(score(truth[2:], truth[2:]).objects) == [1, 4]
     scorer = ProposalScorer(DAVIS2017_UNSUPERVISED, "clip", 4)
-    for t in range(4):
-        scorer.update(t, truth[t], truth[t] if t >= 2 else None)
+    scorer.skip(0)
+    scorer.skip(1)
+    for t in (2, 3):
+        scorer.update(t, truth[t], truth[t])
     assert scorer.result().scored == {1: [2, 3], 4: [2, 3]}
 
 

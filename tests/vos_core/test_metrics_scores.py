@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -53,18 +54,26 @@ def read(path: Path) -> npt.NDArray[np.uint8]:
 
 
 @needs_golden
-@pytest.mark.parametrize("task", ["single", "multi"])
-def test_equals_reference_scores(task: str) -> None:
+@pytest.mark.parametrize(
+    ("task", "rules"),
+    [
+        ("single", DAVIS2016),
+        ("single", DAVIS2017),
+        ("multi", DAVIS2017),
+        ("multi", replace(DAVIS2017, wrap_decay=True)),
+    ],
+)
+def test_equals_reference_scores(task: str, rules: Protocol) -> None:
     reference = json.loads((GOLDEN / "reference_scores.json").read_text())[task]
     results = []
     for folder in sorted((GOLDEN / task / "gt").iterdir()):
         frames = sorted(folder.iterdir())
-        scorer = SequenceScorer(DAVIS2017, folder.name, len(frames))
+        scorer = SequenceScorer(rules, folder.name, len(frames))
         for index, path in enumerate(frames):
             predicted = GOLDEN / task / "pred" / folder.name / path.name
             scorer.update(index, read(predicted), read(path))
         results.append(scorer.result())
-    scores = collect_scores(DAVIS2017, results)
+    scores = collect_scores(rules, results)
     assert scores["per_object"].keys() == reference["per_object"].keys()
     for name, want in reference["per_object"].items():
         assert_same_object(scores["per_object"][name], want)
@@ -171,9 +180,15 @@ def test_davis2016_is_one_object() -> None:
 def test_frames_without_truth_are_not_scored() -> None:
     truth = squares((1, 5, 5))
     scorer = SequenceScorer(DAVIS2017, "clip", 6)
-    returned = [scorer.update(i, truth[i], truth[i] if i % 2 == 0 else None) for i in range(6)]
-    assert returned == [{}, {}, {1: (1.0, 1.0)}, {}, {1: (1.0, 1.0)}, {}]
+    returned = []
+    for i in range(6):
+        if i % 2:
+            scorer.skip(i)
+        else:
+            returned.append(scorer.update(i, truth[i], truth[i]))
+    assert returned == [{}, {1: (1.0, 1.0)}, {1: (1.0, 1.0)}]
     assert scorer.result().scored == {1: [2, 4]}
+    assert scorer.result().frames == 6
 
 
 def test_bad_input_is_named() -> None:
@@ -208,8 +223,20 @@ def test_written_files(tmp_path: Path) -> None:
     write_scores(tmp_path, scores)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["per_sequence.csv", "scores.json"]
     stored = json.loads((tmp_path / "scores.json").read_text(), parse_constant=pytest.fail)
-    assert list(stored)[:3] == ["protocol", "global", "per_object"]
+    assert list(stored) == [
+        "protocol",
+        "headline",
+        "rule",
+        "global",
+        "averages",
+        "per_category",
+        "quantiles",
+        "per_object",
+        "sequences",
+    ]
     assert stored["protocol"] == "davis2017"
+    assert stored["rule"] == stored["averages"]["object"]["rule"]
+    assert stored["averages"]["object"]["units"] == 1
     assert stored["per_object"]["clip_2"]["J"] == {"mean": None, "recall": None, "decay": None}
     assert stored["per_object"]["clip_1"]["J_frames"] == [1.0] * 4
     assert stored["sequences"]["clip"]["scored"]["1"] == [1, 2, 3, 4]

@@ -16,7 +16,14 @@ def jaccard(prediction: BinaryMask, truth: BinaryMask, void: BinaryMask | None =
 
     Raises:
         MaskError: If the sizes differ.
+
+    Example:
+        >>> prediction, truth = np.array([[1, 1, 0]]), np.array([[0, 1, 1]])
+        >>> round(jaccard(prediction, truth), 3)
+        0.333
+        >>> jaccard(prediction, truth, void=np.array([[1, 0, 0]]))
+        0.5
     """
     predicted, true = binary_pair(prediction, truth, void)
     union = np.count_nonzero(predicted | true)
-    return np.count_nonzero(predicted & true) / union if union else 1.0
+    return float(np.count_nonzero(predicted & true) / union) if union else 1.0

@@ -19,6 +19,10 @@ def binary_pair(
 
     Raises:
         MaskError: If a mask is not two-dimensional or the sizes differ.
+
+    Example:
+        >>> binary_pair([[0, 255]], [[1, 1]], void=[[1, 0]])
+        (array([[False,  True]]), array([[False,  True]]))
     """
     predicted = np.ascontiguousarray(prediction, dtype=np.bool_)
     true = np.ascontiguousarray(truth, dtype=np.bool_)

@@ -50,6 +50,15 @@ def count_overlaps(
         truth: (H, W) uint8 label map, in which 255 is no object; or the (H, W) bool mask of each
             object.
         ignore_void: Leave out the pixels whose true label is 255.
+
+    Example:
+        >>> prediction = np.array([[0, 1, 1, 1]], dtype=np.uint8)
+        >>> truth = np.array([[0, 7, 7, 255]], dtype=np.uint8)
+        >>> overlaps = count_overlaps(prediction, truth, ignore_void=True)
+        >>> overlaps.true_areas
+        {7: 2.0}
+        >>> overlaps.jaccard(7)[[0, 1]]
+        array([0., 1.])
     """
     if isinstance(truth, Mapping):
         shared = {i: np.bincount(prediction[true], minlength=LABELS) for i, true in truth.items()}

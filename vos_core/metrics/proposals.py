@@ -30,7 +30,13 @@ _LABELS = 256
 
 
 def make_scorer(protocol: Protocol, sequence: str, length: int) -> Scorer:
-    """Return what scores a sequence by these rules; see :class:`Scorer` for the arguments."""
+    """Return what scores a sequence by these rules; see :class:`Scorer` for the arguments.
+
+    Example:
+        >>> from vos_core.metrics import DAVIS2017
+        >>> type(make_scorer(DAVIS2017, "bear", length=82)).__name__
+        'SequenceScorer'
+    """
     kind = SequenceScorer if protocol.proposals is None else ProposalScorer
     return kind(protocol, sequence, length)
 
@@ -49,6 +55,16 @@ class ProposalScorer(Scorer):
     scores them as objects without pixels).
 
     ``update`` matches over the frames so far, ``result`` over all of them.
+
+    Example:
+        >>> from vos_core.metrics import DAVIS2017_UNSUPERVISED
+        >>> scorer = ProposalScorer(DAVIS2017_UNSUPERVISED, "bear", length=1)
+        >>> prediction = np.array([[0, 5, 0, 2]], dtype=np.uint8)
+        >>> truth = np.array([[0, 1, 0, 3]], dtype=np.uint8)
+        >>> scorer.update(0, prediction, truth)
+        {1: (1.0, 1.0), 3: (1.0, 1.0)}
+        >>> {i: scores["proposal"] for i, scores in scorer.result().objects.items()}
+        {1: 5, 3: 2}
     """
 
     def __init__(self, protocol: Protocol, sequence: str, length: int) -> None:

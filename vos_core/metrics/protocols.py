@@ -50,6 +50,10 @@ class Protocol:
         Args:
             average: What it is a mean over.
             units: How many of them were scored.
+
+        Example:
+            >>> DAVIS2017.rule("object", 61)
+            'mean over 61 objects, frames 1..T-2, void as background'
         """
         noun = {"object": "object", "sequence": "sequence", "category": "categor"}[average]
         plural = {"category": ("y", "ies")}.get(average, ("", "s"))
@@ -166,6 +170,11 @@ def protocol(name: str) -> Protocol:
 
     Raises:
         ConfigError: If there is none; the message holds the nearest name.
+
+    Example:
+        >>> rules = protocol("segtrack_v2")
+        >>> rules.averages, rules.headline
+        (('object', 'sequence'), 'J')
     """
     if name in PROTOCOLS:
         return PROTOCOLS[name]

@@ -46,9 +46,11 @@ def level_counts(prediction: LabelMap | npt.NDArray[np.floating], truth: LabelMa
     Raises:
         MaskError: If the sizes differ, a value is out of its range, or all of the truth is void.
 
-    >>> counts = level_counts(np.array([[0.0, 1.0, 1.0]]), np.array([[0, 1, 255]], dtype=np.uint8))
-    >>> [(int(row), int(level)) for row, level in np.argwhere(counts)]
-    [(0, 0), (1, 255)]
+    Example:
+        >>> truth = np.array([[0, 1, 255]], dtype=np.uint8)
+        >>> counts = level_counts(np.array([[0.0, 1.0, 1.0]]), truth)
+        >>> [(int(row), int(level)) for row, level in np.argwhere(counts)]
+        [(0, 0), (1, 255)]
     """
     if prediction.ndim != 2 or prediction.shape != truth.shape:
         raise MaskError(
@@ -73,9 +75,10 @@ def mean_absolute_error(counts: LevelCounts) -> float:
     Args:
         counts: What :func:`level_counts` returned for one image.
 
-    >>> truth = np.array([[0, 0, 0, 1]], dtype=np.uint8)
-    >>> mean_absolute_error(level_counts(np.array([[0, 0, 255, 255]], dtype=np.uint8), truth))
-    0.25
+    Example:
+        >>> truth = np.array([[0, 0, 0, 1]], dtype=np.uint8)
+        >>> mean_absolute_error(level_counts(np.array([[0, 0, 255, 255]], dtype=np.uint8), truth))
+        0.25
     """
     levels = np.arange(LEVELS)
     wrong = int(counts[0] @ levels + counts[1] @ levels[::-1])
@@ -92,10 +95,11 @@ def precision_recall(counts: LevelCounts) -> tuple[_Floats, _Floats]:
         Two (256,) float64 in [0, 1], at the thresholds 0/255, 1/255, ..., 255/255. Precision is 0
         where nothing is selected, recall is 0 where the truth has no object.
 
-    >>> truth = np.array([[0, 0, 0, 1]], dtype=np.uint8)
-    >>> p, r = precision_recall(level_counts(np.array([[0, 0, 9, 9]], dtype=np.uint8), truth))
-    >>> [(float(p[k]), float(r[k])) for k in (0, 9, 10)]
-    [(0.25, 1.0), (0.5, 1.0), (0.0, 0.0)]
+    Example:
+        >>> truth = np.array([[0, 0, 0, 1]], dtype=np.uint8)
+        >>> p, r = precision_recall(level_counts(np.array([[0, 0, 9, 9]], dtype=np.uint8), truth))
+        >>> [(float(p[k]), float(r[k])) for k in (0, 9, 10)]
+        [(0.25, 1.0), (0.5, 1.0), (0.0, 0.0)]
     """
     false, true = counts[:, ::-1].cumsum(axis=1)[:, ::-1]
     precision = true / np.maximum(true + false, 1)
@@ -113,8 +117,9 @@ def f_measure(precision: _Floats, recall: _Floats) -> _Floats:
     Returns:
         (...) float64 in [0, 1]; 0 where both are 0.
 
-    >>> f_measure(np.array([1.0, 0.5, 0.0]), np.array([1.0, 1.0, 0.0])).round(4).tolist()
-    [1.0, 0.5652, 0.0]
+    Example:
+        >>> f_measure(np.array([1.0, 0.5, 0.0]), np.array([1.0, 1.0, 0.0])).round(4).tolist()
+        [1.0, 0.5652, 0.0]
     """
     weighted = BETA_SQUARED * precision + recall
     product = (1 + BETA_SQUARED) * precision * recall
@@ -128,11 +133,12 @@ def adaptive_f_measure(counts: LevelCounts) -> float:
         counts: What :func:`level_counts` returned for one image. Where the map is empty, the
             threshold is 0 and every pixel is selected.
 
-    >>> truth = np.array([[0, 0, 0, 1]], dtype=np.uint8)
-    >>> adaptive_f_measure(level_counts(np.array([[0, 0, 90, 110]], dtype=np.uint8), truth))
-    1.0
-    >>> round(adaptive_f_measure(level_counts(np.zeros((1, 4), dtype=np.uint8), truth)), 4)
-    0.3023
+    Example:
+        >>> truth = np.array([[0, 0, 0, 1]], dtype=np.uint8)
+        >>> adaptive_f_measure(level_counts(np.array([[0, 0, 90, 110]], dtype=np.uint8), truth))
+        1.0
+        >>> round(adaptive_f_measure(level_counts(np.zeros((1, 4), dtype=np.uint8), truth)), 4)
+        0.3023
     """
     total = int(counts.sum(axis=0) @ np.arange(LEVELS))
     pixels = int(counts.sum())
@@ -150,9 +156,10 @@ def jaccard_at_half(counts: LevelCounts) -> float:
     Returns:
         1 where both are empty.
 
-    >>> truth = np.array([[0, 0, 1, 1]], dtype=np.uint8)
-    >>> jaccard_at_half(level_counts(np.array([[0, 127, 127, 128]], dtype=np.uint8), truth))
-    0.5
+    Example:
+        >>> truth = np.array([[0, 0, 1, 1]], dtype=np.uint8)
+        >>> jaccard_at_half(level_counts(np.array([[0, 127, 127, 128]], dtype=np.uint8), truth))
+        0.5
     """
     false, true = counts[:, LEVELS // 2 :].sum(axis=1).tolist()
     union = int(counts[1].sum()) + false
@@ -200,12 +207,13 @@ class SaliencyResult:
 class SaliencyScorer:
     """Score images one after the other, in constant memory.
 
-    >>> scorer = SaliencyScorer()
-    >>> truth = np.array([[0, 1]], dtype=np.uint8)
-    >>> scorer.update(np.array([[0, 255]], dtype=np.uint8), truth)
-    ImageScores(mae=0.0, jaccard=1.0)
-    >>> scorer.result().max_f
-    1.0
+    Example:
+        >>> scorer = SaliencyScorer()
+        >>> truth = np.array([[0, 1]], dtype=np.uint8)
+        >>> scorer.update(np.array([[0, 255]], dtype=np.uint8), truth)
+        ImageScores(mae=0.0, jaccard=1.0)
+        >>> scorer.result().max_f
+        1.0
     """
 
     def __init__(self, *, empty_truth: Literal["skip", "zero"] = "skip") -> None:

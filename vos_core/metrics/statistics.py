@@ -55,7 +55,12 @@ def statistics(scores: Sequence[float], *, wrap_decay: bool = False) -> Statisti
 
 
 def mean_statistics(each: Sequence[Statistics]) -> Statistics:
-    """Average statistics over objects, leaving out those without a scored frame."""
+    """Average statistics over objects, leaving out those without a scored frame.
+
+    Example:
+        >>> mean_statistics([statistics([1.0]), statistics([0.5, 0.25]), statistics([])])
+        {'mean': 0.6875, 'recall': 0.5, 'decay': 0.125}
+    """
     scored = [s for s in each if not math.isnan(s["mean"])]
     if not scored:
         return statistics(())
