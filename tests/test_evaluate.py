@@ -91,7 +91,7 @@ def test_evaluate_run_folder_in_two_processes(root: Path, results: Path, tmp_pat
         assert evaluate(root, tmp_path, f"--out={out}", f"--workers={workers}") == 0
     one, two = (json.loads(out.read_text()) for out in outs)
     assert len(one["sequences"]) == 2
-    one.pop("run"), two.pop("run")
+    one.pop("scored_by"), two.pop("scored_by")
     assert one == two
 
 
@@ -140,3 +140,24 @@ def test_evaluate_needs_truth(
 ) -> None:
     root = make_davis(tmp_path / "test", frames=FRAMES, annotate="first")
     assert "no scored frame has a true mask" in refusal(capsys, root, results)
+
+
+def test_scores_say_where_the_masks_come_from(root: Path, results: Path, tmp_path: Path) -> None:
+    out, run = tmp_path / "scored" / "scores.json", tmp_path / "run"
+    assert evaluate(root, results, f"--out={out}", "--split=val", "--allow-perfect") == 0
+    scores = json.loads(out.read_text())
+    assert scores["data"] == {"dataset": "davis2017", "split": "val", "root": str(root)}
+    assert scores["scored_by"]["command"].startswith("python ")
+    assert "run" not in scores  # nobody knows who made these masks
+    # a run folder tells of itself
+    run.mkdir()
+    results.rename(run / "masks")
+    made_by = {"run": {"command": "python cli.py test", "seed": 7}, "seconds": {"adapt": 1.5}}
+    (run / "scores.json").write_text(json.dumps(made_by))
+    for folder in (run, run / "masks"):
+        assert evaluate(root, folder, f"--out={out}") == 0
+        scores = json.loads(out.read_text())
+        assert {key: scores[key] for key in made_by} == made_by
+    command = ["evaluate", "--dataset=davis2017", f"--root={root}", f"--out={out}"]
+    assert cli.main([*command, "--baseline=nearest_annotation", "--annotate-every=3"]) == 0
+    assert json.loads(out.read_text())["baseline"] == "nearest_annotation, every 3"

@@ -29,7 +29,8 @@ def report(tmp_path: Path) -> Path:
 
 
 def evaluate(report: Path, out: Path | None = None) -> None:
-    interactions.main(argparse.Namespace(interactions=report, out=out))
+    unused = {"dataset": None, "split": None, "root": None, "results": None, "baseline": None}
+    interactions.main(argparse.Namespace(interactions=report, out=out, **unused))
 
 
 def test_scores_are_printed_and_written(

@@ -98,7 +98,7 @@ def test_scores(
     assert scores["sequences"]["0007"]["car"]["MOTSP"] is None
     assert scores["sequences"]["0002"]["pedestrian"]["sMOTSA"] == 1
     assert scores["data"] == {"dataset": "kitti_mots", "split": None, "root": str(fake.root)}
-    assert scores["run"]["command"].startswith("python ")
+    assert scores["scored_by"]["command"].startswith("python ")
     with out.with_suffix(".csv").open(newline="") as table:
         line = {(row["sequence"], row["class"]): row for row in csv.DictReader(table)}
     assert len(line) == 6
@@ -127,7 +127,7 @@ def test_workers_change_nothing(fake: Fake, results: Path, tmp_path: Path) -> No
         out = tmp_path / f"{workers}.json"
         assert evaluate(fake, results, f"--out={out}", f"--workers={workers}") == 0
         scores = json.loads(out.read_text())
-        del scores["run"]
+        del scores["scored_by"]
         contents.append((scores, out.with_suffix(".csv").read_bytes()))
     assert contents[0] == contents[1]
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vos_core.errors import MaskError
-from vos_core.metrics.scores import DataInfo
+from vos_core.metrics.scores import DataInfo, Seconds
 from vos_core.provenance import RunInfo
 
 Codes = npt.NDArray[np.uint16]  # (H, W)
@@ -91,6 +91,9 @@ class MotsScores(TypedDict):
     sequences: dict[str, dict[str, MotsMeasures]]  # sequence -> class -> measures
     data: NotRequired[DataInfo]
     run: NotRequired[RunInfo]
+    scored_by: NotRequired[RunInfo]
+    seconds: NotRequired[Seconds]
+    baseline: NotRequired[str]
 
 
 @dataclass(frozen=True)

@@ -76,10 +76,12 @@ Scores = TypedDict(
         "quantiles": dict[str, float],  # percentage -> J; empty where the protocol has none
         "per_object": dict[str, ObjectScores],  # "<sequence>_<id>"
         "sequences": dict[str, SequenceScores],
-        "seconds": NotRequired[Seconds],
+        "seconds": NotRequired[Seconds],  # of the run
         "baselines": NotRequired[dict[str, GlobalScores]],  # what the method is compared with
         "data": NotRequired[DataInfo],
-        "run": NotRequired[RunInfo],
+        "run": NotRequired[RunInfo],  # that made the masks
+        "scored_by": NotRequired[RunInfo],  # where that was another one
+        "baseline": NotRequired[str],  # what was scored in the place of a method
     },
 )
 

@@ -57,7 +57,11 @@ def _parse(args: Sequence[str]) -> argparse.Namespace:
     if options.out:
         require_file_name(options.out, ".json")
     if options.interactions:
-        _refuse(options, vars(options).keys() - {"interactions", "out"}, "--interactions")
+        _refuse(
+            options,
+            vars(options).keys() - {"interactions", "dataset", "split", "out"},
+            "--interactions",
+        )
         return options
     known = [*PROTOCOLS, *_MOTS, *list_still_datasets()]
     if options.dataset is None:
@@ -97,7 +101,8 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
         "--interactions",
         type=user_path,
         metavar="CSV",
-        help="score the report of an interactive session (AUC, J&F@60s); needs no --dataset",
+        help="score the report of an interactive session (AUC, J&F@60s); --dataset and --split "
+        "only say of what",
     )
 
 

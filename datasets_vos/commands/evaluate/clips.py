@@ -209,32 +209,32 @@ def _collect(
     options: argparse.Namespace,
     absent: Sequence[str],
 ) -> "Scores":
-    from vos_core.metrics import DataInfo, collect_scores, headline_number
-    from vos_core.provenance import describe_run
+    from datasets_vos.commands.evaluate.origin import origin
+    from vos_core.metrics import collect_scores, headline_number
 
     categories = {each.result.sequence: each.categories for each in scored}
     scores = collect_scores(rules, [each.result for each in scored], categories)
     if math.isnan(headline_number(scores)):
         raise _no_truth(options.dataset)
     if options.stability:
-        for each in scored:
-            for object_id, value in each.stability.items():
-                name = f"{each.result.sequence}_{object_id}"
-                if name in scores["per_object"]:
-                    scores["per_object"][name]["T"] = value
-        values = [
-            o["T"] for o in scores["per_object"].values() if not math.isnan(o.get("T", math.nan))
-        ]
-        scores["global"]["T"] = float(np.mean(values)) if values else math.nan
+        _add_stability(scores, scored)
     if absent:
         scores["rule"] += f", {len(absent)} of {len(absent) + len(scored)} sequences left out"
     if missing := sum(each.missing for each in scored):
         scores["rule"] += f", {missing} missing frames taken as empty"
-    root = str(Path(options.root or "").resolve()) if options.root else ""
-    scores["data"] = DataInfo(dataset=options.dataset, split=options.split, root=root)
-    config = None if options.baseline else results_folder(options.results).parent / "config.yaml"
-    scores["run"] = describe_run(config=config if config and config.is_file() else None)
-    return scores
+    return {**scores, **origin(options)}
+
+
+def _add_stability(scores: "Scores", scored: Sequence[Scored]) -> None:
+    """Enter T of each object that is scored, and their mean."""
+    for each in scored:
+        for object_id, value in each.stability.items():
+            name = f"{each.result.sequence}_{object_id}"
+            if name in scores["per_object"]:
+                scores["per_object"][name]["T"] = value
+    values = [each.get("T", math.nan) for each in scores["per_object"].values()]
+    known = [value for value in values if not math.isnan(value)]
+    scores["global"]["T"] = sum(known) / len(known) if known else math.nan
 
 
 def _write(out: Path, scores: "Scores") -> None:

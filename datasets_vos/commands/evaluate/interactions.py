@@ -26,6 +26,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from datasets_vos.commands.evaluate.origin import origin
 from datasets_vos.commands.output import write_bytes
 from vos_core.errors import CorruptFileError, DatasetError, MaskError
 
@@ -42,8 +43,8 @@ def main(options: argparse.Namespace) -> None:
     """Score a report, print its rounds, and write scores and a picture of the curve if asked to.
 
     Args:
-        options: ``interactions``, the report; ``out``, the JSON file to write or None (the picture
-            goes beside it, into a ``.png``).
+        options: As parsed by ``evaluate``: ``interactions``, the report; ``dataset`` and ``split``,
+            of what it is; ``out``, the JSON file to write (and beside it the picture, a ``.png``).
 
     Raises:
         DatasetError: If the report is missing or cannot be read, or nothing can be written.
@@ -59,7 +60,7 @@ def main(options: argparse.Namespace) -> None:
         raise MaskError(f"{options.interactions}: {err}.") from err
     if options.out:
         write_bytes(options.out.with_suffix(".png"), _curve_png(scores))
-        text = json.dumps(scores, allow_nan=False, indent=1) + "\n"
+        text = json.dumps({**scores, **origin(options)}, allow_nan=False, indent=1) + "\n"
         write_bytes(options.out, text.encode())
     _print(scores)
     _warn(rounds)

@@ -19,6 +19,7 @@ from rich.table import Table
 from datasets_vos import open_dataset
 from datasets_vos.commands import make_folder
 from datasets_vos.commands.evaluate import results_folder
+from datasets_vos.commands.evaluate.origin import origin
 from datasets_vos.commands.output import write_bytes
 from datasets_vos.commands.parallel import work_through
 from datasets_vos.mask_formats import INSTANCE_CODES
@@ -32,8 +33,6 @@ from vos_core.metrics.mots import (
     MotsSequenceResult,
     collect_mots,
 )
-from vos_core.metrics.scores import DataInfo
-from vos_core.provenance import describe_run
 
 _NAMED = 5
 
@@ -153,10 +152,7 @@ def _collect(
         scores["rule"] += f", {len(absent)} sequences without predictions left out"
     if missing := sum(each.missing for each in scored):
         scores["rule"] += f", {missing} missing frames taken as empty"
-    root = str(options.root.resolve())
-    scores["data"] = DataInfo(dataset=options.dataset, split=options.split, root=root)
-    scores["run"] = describe_run()
-    return scores
+    return {**scores, **origin(options)}
 
 
 def _judge(scores: MotsScores, *, allow_perfect: bool) -> None:

@@ -207,7 +207,7 @@ def _rule(
 
 
 def _write(out: Path, scored: _Scored, options: argparse.Namespace) -> None:
-    from vos_core.provenance import describe_run
+    from datasets_vos.commands.evaluate.origin import origin
 
     total = scored.total
     scores = {
@@ -225,13 +225,7 @@ def _write(out: Path, scored: _Scored, options: argparse.Namespace) -> None:
         "without_object": total.without_object,
         "per_image": {name: {"MAE": s.mae, "J": s.jaccard} for name, s in scored.images.items()},
         "curve": {"precision": total.precision, "recall": total.recall},
-        "data": {
-            "dataset": options.dataset,
-            "split": options.split,
-            "root": str(options.root.resolve()),
-        },
-        "run": describe_run(),
-    }
+    } | origin(options)
     table = io.StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(("image", "MAE", "J"))
