@@ -132,13 +132,14 @@ def score_sequence(
 def extra_ids(
     rules: Protocol, prediction: Sequence[LabelMap], truth: Sequence[Truth | None]
 ) -> dict[int, int]:
-    """Return predicted ids that the truth never has -> frames in which some pixel of it counts."""
+    """Return predicted ids that the truth never has -> scored frames in which a pixel counts."""
     if rules.binary:
         truth = as_one_object(truth)
         prediction = [(each > 0).astype(np.uint8) for each in prediction]
     frames: Counter[int] = Counter()
-    for predicted, true in zip(prediction, truth, strict=True):
-        if true is None:
+    scored = {t for each in score_sequence(rules, prediction, truth).values() for t in each.scored}
+    for t, (predicted, true) in enumerate(zip(prediction, truth, strict=True)):
+        if true is None or t not in scored:
             continue
         counts_all = isinstance(true, Mapping) or rules.void_as_background
         frames.update(map(int, np.unique(predicted if counts_all else predicted[true != 255])))

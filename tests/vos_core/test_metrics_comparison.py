@@ -16,6 +16,7 @@ from vos_core.metrics.comparison import (
     Comparison,
     SequenceValues,
     bootstrap_interval,
+    caution,
     compare,
     mean_of,
 )
@@ -179,7 +180,18 @@ def test_run_against_itself() -> None:
     run = singles(np.random.default_rng(0).random(12))
     outcome = compare(run, run, "sequence")
     assert (outcome.equal, outcome.difference, outcome.interval) == (12, 0.0, (0.0, 0.0))
-    assert outcome.sentence("A", "A").endswith("; not told apart from chance")
+    assert outcome.sentence("A", "B") == "A and B are equal on all 12 sequences"
+
+
+def test_equal_sequences_but_not_categories() -> None:
+    """Of a mean over categories, equal means of each sequence do not make the same number."""
+    a = {"x": SequenceValues((0.2, 0.4), ("cat", "dog")), "y": SequenceValues((0.3,), ("dog",))}
+    b = {"x": SequenceValues((0.4, 0.2), ("cat", "dog")), "y": SequenceValues((0.3,), ("dog",))}
+    outcome = compare(b, a, "category")
+    assert (outcome.equal, outcome.difference) == (2, pytest.approx(0.05))
+    assert "B beats A on 0 of 2 sequences (2 equal), mean difference +0.050" in outcome.sentence(
+        "B", "A"
+    )
 
 
 def test_constant_gain_has_no_width() -> None:
@@ -225,11 +237,36 @@ def test_sentences() -> None:
         "-0.020 to +0.040; not told apart from chance; left out: 1 sequence that only one of them "
         "has"
     )
-    assert say(1, 0, 1, 0, -0.0001, interval=(NAN, NAN)) == (
-        "new beats old on 0 of 1 sequence, mean difference +0.000 J&F, no interval from a single "
-        "sequence"
+    # the one with the higher mean comes first, though it is better on fewer sequences
+    assert say(20, 12, 8, 0, -0.1, interval=(-0.3, -0.05)) == (
+        "old beats new on 8 of 20 sequences, mean difference +0.100 J&F, 90 % interval +0.050 to "
+        "+0.300"
     )
-    assert "chance" not in say(9, 0, 9, 0, -0.2, interval=(-0.3, -0.1))
+    assert say(5, 4, 1, 0, 0.0, interval=(-0.1, 0.1)) == (
+        "new and old have the same mean J&F: new is better on 4 and old on 1 of 5 sequences, "
+        "90 % interval -0.100 to +0.100; not told apart from chance; an interval over fewer than "
+        "10 sequences is too narrow"
+    )
+    assert say(5, 0, 0, 5, 0.0, interval=(0, 0)) == "new and old are equal on all 5 sequences"
+    assert say(1, 0, 0, 1, 0.0, interval=(NAN, NAN)) == "new and old are equal on 1 sequence"
+
+
+@pytest.mark.parametrize(
+    ("sequences", "end"),
+    [
+        (1, "+0.100 J&F; fewer than 5 sequences give no interval"),
+        (4, "+0.100 J&F; fewer than 5 sequences give no interval"),
+        (5, "+0.200; an interval over fewer than 10 sequences is too narrow"),
+        (9, "+0.200; an interval over fewer than 10 sequences is too narrow"),
+        (10, "90 % interval +0.050 to +0.200"),
+    ],
+)
+def test_few_sequences_are_told(sequences: int, end: str) -> None:
+    outcome = Comparison(sequences, sequences, 0, 0, 0.1, (0.05, 0.2), level=0.9, left_out=0)
+    sentence = outcome.sentence("new", "old")
+    assert sentence.endswith(end)
+    assert ("interval +" in sentence) == (sequences >= 5)
+    assert bool(caution(sequences)) == (sequences < 10)
 
 
 SCORES = st.one_of(st.floats(0, 1), st.just(NAN))

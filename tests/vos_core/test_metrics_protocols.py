@@ -259,7 +259,7 @@ def test_one_of_the_overlapping_masks_has_another_size() -> None:
             SEGTRACK_V2,
             "sequence",
             14,
-            "mean over 14 sequences, frames 1..T-1, void left out",
+            "mean over 14 sequences, each the mean over its objects, frames 1..T-1, void left out",
         ),
         (
             Protocol("own", True, False, True, False, wrap_decay=True),

@@ -3,6 +3,7 @@
 from vos_core.metrics.attributes import per_attribute
 from vos_core.metrics.boundary import boundary_map, contour_accuracy, tolerance_radius
 from vos_core.metrics.comparison import Comparison, SequenceValues, bootstrap_interval, compare
+from vos_core.metrics.identities import Swap
 from vos_core.metrics.interactive import InteractiveScores, Round, interactive_scores
 from vos_core.metrics.jaccard import jaccard
 from vos_core.metrics.mots import MotsScorer, MotsScores, collect_mots
@@ -43,7 +44,6 @@ from vos_core.metrics.sequence import (
 )
 from vos_core.metrics.stability import StabilityScorer, temporal_instability
 from vos_core.metrics.statistics import Statistics, mean_statistics, statistics
-from vos_core.metrics.swaps import Swap
 
 __all__ = [
     "DAVIS2016",

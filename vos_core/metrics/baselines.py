@@ -3,9 +3,13 @@
 The box and GrabCut oracles are rows of table 2 of MaskTrack (Khoreva et al., CVPR 2017, section
 5.3), copies of the nearest annotation the baseline of its figure 4 (section 5.4). The paper does
 not say how many iterations GrabCut (Rother et al., SIGGRAPH 2004) runs; five are ours.
+
+Baselines predict label maps, one id a pixel, also where the truth gives overlapping objects whole:
+an oracle's boxes are then tight around the whole masks, the object with the smaller box on top;
+copies are of the label map that a method is given, which says itself what is on top.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import Literal, get_args
@@ -14,6 +18,7 @@ import cv2
 import numpy as np
 
 from vos_core.errors import ConfigError, MaskError, nearest
+from vos_core.metrics.sequence import Truth
 from vos_core.types import VOID, BinaryMask, Clip, Image, LabelMap
 
 Baseline = Literal["box_oracle", "grabcut_oracle", "nearest_annotation"]
@@ -23,7 +28,11 @@ _Box = tuple[int, int, int, int]  # left, top, width, height
 
 
 def baseline_masks(
-    name: Baseline, clip: Clip, every: int | None = None
+    name: Baseline,
+    clip: Clip,
+    every: int | None = None,
+    *,
+    truth: Callable[[int], Truth | None] | None = None,
 ) -> Iterator[LabelMap | None]:
     """Return what a baseline predicts for each frame of a clip, computed as it is drawn.
 
@@ -35,6 +44,8 @@ def baseline_masks(
         name: One of ``BASELINES``.
         clip: The clip, with its truth.
         every: Distance of the annotated frames; None copies the first annotation alone.
+        truth: What oracles know of each frame, by its index; default ``clip.ground_truth``. Give
+            object id -> whole mask where objects may overlap.
 
     Returns:
         One (H, W) uint8 label map, or None, for each frame, in order.
@@ -53,27 +64,34 @@ def baseline_masks(
         return _copies(clip, every)
     if every is not None:
         raise ConfigError(f"{name} sees the truth of every frame; leave out every={every}.")
-    return _oracle(name, clip)
+    return _oracle(name, clip, truth or clip.ground_truth)
 
 
-def box_oracle(truth: LabelMap) -> LabelMap:
+def box_oracle(truth: Truth) -> LabelMap:
     """Return each object's filled tight bounding box; the smaller of two boxes is on top.
 
     Args:
-        truth: (H, W) uint8; 255 (void) is no object.
+        truth: (H, W) uint8, of which 255 (void) is no object; or object id -> (H, W) bool whole
+            mask, which may overlap.
+
+    Returns:
+        (H, W) uint8.
+
+    Raises:
+        MaskError: If whole masks differ in size, or there is none.
 
     Example:
         >>> box_oracle(np.array([[1, 0, 0], [1, 1, 0]], np.uint8))
         array([[1, 1, 0],
                [1, 1, 0]], dtype=uint8)
     """
-    prediction = np.zeros_like(truth)
+    prediction = np.zeros(_size(truth), dtype=np.uint8)
     for object_id, box in _boxes(truth):
         prediction[_inside(box)] = object_id
     return prediction
 
 
-def grabcut_oracle(image: Image, truth: LabelMap, iterations: int = 5) -> LabelMap:
+def grabcut_oracle(image: Image, truth: Truth, iterations: int = 5) -> LabelMap:
     """Return what GrabCut finds in each object's tight bounding box.
 
     Where two objects claim a pixel it goes to the one with the smaller box. A box in which GrabCut
@@ -86,11 +104,14 @@ def grabcut_oracle(image: Image, truth: LabelMap, iterations: int = 5) -> LabelM
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        truth: (H, W) uint8; 255 (void) is no object.
+        truth: As for :func:`box_oracle`; of each object only the box is used.
         iterations: How often colour models and masks are improved.
 
+    Returns:
+        (H, W) uint8.
+
     Raises:
-        MaskError: If image and truth differ in size.
+        MaskError: If image and truth differ in size, or see :func:`box_oracle`.
 
     Example:
         >>> truth = np.zeros((20, 20), np.uint8)
@@ -100,11 +121,12 @@ def grabcut_oracle(image: Image, truth: LabelMap, iterations: int = 5) -> LabelM
         >>> bool((grabcut_oracle(image, truth) == truth).all())
         True
     """
-    if image.shape[:2] != truth.shape:
+    size = _size(truth)
+    if image.shape[:2] != size:
         raise MaskError(
-            f"the frame has size {image.shape[:2]}, its truth {truth.shape}; use the native size"
+            f"the frame has size {image.shape[:2]}, its truth {size}; use the native size"
         )
-    prediction = np.zeros_like(truth)
+    prediction = np.zeros(size, dtype=np.uint8)
     with ThreadPoolExecutor(max_workers=1) as pool:
         for object_id, box in _boxes(truth):
             prediction[pool.submit(_grab_cut, image, box, iterations).result()] = object_id
@@ -132,15 +154,17 @@ def nearest_annotation(length: int, annotated: Sequence[int]) -> list[int]:
     return [min(annotated, key=lambda each: (abs(each - frame), each)) for frame in range(length)]
 
 
-def _oracle(name: Baseline, clip: Clip) -> Iterator[LabelMap | None]:
+def _oracle(
+    name: Baseline, clip: Clip, truth: Callable[[int], Truth | None]
+) -> Iterator[LabelMap | None]:
     for index in range(len(clip.frame_names)):
-        truth = clip.ground_truth(index)
-        if truth is None:
+        known = truth(index)
+        if known is None:
             yield None
         elif name == "box_oracle":
-            yield box_oracle(truth)
+            yield box_oracle(known)
         else:
-            yield grabcut_oracle(clip.frame(index), truth)
+            yield grabcut_oracle(clip.frame(index), known)
 
 
 def _copies(clip: Clip, every: int | None) -> Iterator[LabelMap | None]:
@@ -163,11 +187,23 @@ def _annotation(clip: Clip, index: int) -> LabelMap | None:
     return None if truth is None else np.where(truth == VOID, np.uint8(0), truth)
 
 
-def _boxes(truth: LabelMap) -> list[tuple[int, _Box]]:
-    """Return the id and the tight box of each object, smaller boxes later."""
-    areas = np.bincount(truth.ravel(), minlength=VOID + 1)
-    ids = [int(i) for i in np.flatnonzero(areas) if i not in (0, VOID)]
-    boxes = [(i, cv2.boundingRect((truth == i).view(np.uint8))) for i in ids]
+def _size(truth: Truth) -> tuple[int, ...]:
+    """Return (height, width)."""
+    if isinstance(truth, np.ndarray):
+        return truth.shape
+    sizes = {mask.shape for mask in truth.values()}
+    if len(sizes) != 1:
+        raise MaskError(f"the masks of a frame must have one size, not {sorted(sizes) or 'none'}")
+    return sizes.pop()
+
+
+def _boxes(truth: Truth) -> list[tuple[int, _Box]]:
+    """Return the id and the tight box of each visible object, smaller boxes later."""
+    if isinstance(truth, np.ndarray):
+        areas = np.bincount(truth.ravel(), minlength=VOID + 1)
+        truth = {int(i): truth == i for i in np.flatnonzero(areas) if i not in (0, VOID)}
+    visible = {i: mask.view(np.uint8) for i, mask in truth.items() if mask.any()}
+    boxes = [(i, cv2.boundingRect(mask)) for i, mask in visible.items()]
     return sorted(boxes, key=lambda each: each[1][2] * each[1][3], reverse=True)
 
 

@@ -3,18 +3,24 @@
 What is drawn are sequences, because the frames and objects of one sequence are alike; see Efron
 and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13 for the percentile interval.
 It says how much a score depends on the choice of sequences, and nothing about other seeds of
-training. With fewer than about ten sequences it is too narrow.
+training. With fewer than about ten sequences it is too narrow, and over a handful it says nothing:
+see :func:`caution`.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from vos_core.errors import ConfigError, MaskError
 from vos_core.metrics.protocols import Average
+
+FEWEST = 5
+"""Sequences from which on an interval is worth showing."""
+FEW = 10
+"""Sequences from which on an interval is about as wide as it should be."""
 
 Array = npt.NDArray[np.float64]
 
@@ -103,6 +109,24 @@ def bootstrap_interval(
     return _percentiles(_Sums(scored, average).means(draws), len(scored), level)
 
 
+def caution(sequences: int) -> str:
+    """Say what is wrong with an interval over so few sequences; empty if nothing is.
+
+    Example:
+        >>> caution(3)
+        'fewer than 5 sequences give no interval'
+        >>> caution(9)
+        'an interval over fewer than 10 sequences is too narrow'
+        >>> caution(10)
+        ''
+    """
+    if sequences < FEWEST:
+        return f"fewer than {FEWEST} sequences give no interval"
+    if sequences < FEW:
+        return f"an interval over fewer than {FEW} sequences is too narrow"
+    return ""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Run a against run b, on the sequences that both have.
@@ -129,7 +153,9 @@ class Comparison:
     left_out: int
 
     def sentence(self, a_name: str, b_name: str, unit: str = "J&F") -> str:
-        """Say the outcome in words.
+        """Say the outcome in words, the better run first.
+
+        There is no interval where :func:`caution` says so.
 
         Args:
             a_name: Name of the first run.
@@ -140,22 +166,54 @@ class Comparison:
             >>> Comparison(20, 17, 3, 0, 0.021, (0.004, 0.039), 0.95, 0).sentence("A", "B")
             'A beats B on 17 of 20 sequences, mean difference +0.021 J&F, 95 % interval +0.004 to \
 +0.039'
+            >>> Comparison(3, 1, 2, 0, -0.1, (-0.2, 0.1), 0.95, 0).sentence("A", "B")
+            'B beats A on 2 of 3 sequences, mean difference +0.100 J&F; fewer than 5 sequences \
+give no interval'
         """
+        if self.difference < 0:
+            return self._turned().sentence(b_name, a_name, unit)
+        parts = [self._outcome(a_name, b_name, unit)]
         low, high = self.interval
-        equal = f" ({self.equal} equal)" if self.equal else ""
-        text = (
-            f"{a_name} beats {b_name} on {self.better} of {_sequences(self.sequences)}{equal}, "
-            f"mean difference {self.difference:+z.3f} {unit}"
-        )
-        if math.isnan(low):
-            text += ", no interval from a single sequence"
-        else:
-            text += f", {100 * self.level:g} % interval {low:+z.3f} to {high:+z.3f}"
-        if low <= 0 <= high:
-            text += "; not told apart from chance"
+        if self.sequences >= FEWEST and not self._alike:
+            parts[0] += f", {100 * self.level:g} % interval {low:+z.3f} to {high:+z.3f}"
+            if low <= 0 <= high:
+                parts.append("not told apart from chance")
+        if not self._alike:
+            parts.append(caution(self.sequences))
         if self.left_out:
-            text += f"; left out: {_sequences(self.left_out)} that only one of them has"
-        return text
+            parts.append(f"left out: {_sequences(self.left_out)} that only one of them has")
+        return "; ".join(filter(None, parts))
+
+    def _outcome(self, a_name: str, b_name: str, unit: str) -> str:
+        total = _sequences(self.sequences)
+        if self._alike:
+            return f"{a_name} and {b_name} are equal on {'all ' * (self.sequences > 1)}{total}"
+        equal = f" ({self.equal} equal)" if self.equal else ""
+        if self.difference == 0:
+            return (
+                f"{a_name} and {b_name} have the same mean {unit}: {a_name} is better on "
+                f"{self.better} and {b_name} on {self.worse} of {total}{equal}"
+            )
+        return (
+            f"{a_name} beats {b_name} on {self.better} of {total}{equal}, mean difference "
+            f"{self.difference:+z.3f} {unit}"
+        )
+
+    @property
+    def _alike(self) -> bool:
+        # a mean over categories can differ although that over each sequence is the same
+        return self.equal == self.sequences and self.difference == 0
+
+    def _turned(self) -> "Comparison":
+        """Return the same comparison, of b against a."""
+        low, high = self.interval
+        return replace(
+            self,
+            better=self.worse,
+            worse=self.better,
+            difference=-self.difference,
+            interval=(-high, -low),
+        )
 
 
 def compare(
@@ -192,26 +250,32 @@ def compare(
         >>> outcome.better, outcome.equal, outcome.difference, outcome.interval
         (1, 1, 0.125, (0.0, 0.25))
     """
+    names = _shared(a, b)
+    gains = [a[name].mean() - b[name].mean() for name in names]
+    sums_a, sums_b = (_Sums([run[name] for name in names], average) for run in (a, b))
+    draws = _draw(len(names), samples, seed)
+    whole = np.ones((1, len(names)))
+    return Comparison(
+        sequences=len(names),
+        better=sum(gain > 0 for gain in gains),
+        worse=sum(gain < 0 for gain in gains),
+        equal=sum(gain == 0 for gain in gains),
+        difference=round(float((sums_a.means(whole) - sums_b.means(whole))[0]), 12),  # no noise
+        interval=_percentiles(sums_a.means(draws) - sums_b.means(draws), len(names), level),
+        level=level,
+        left_out=len(a.keys() ^ b.keys()),
+    )
+
+
+def _shared(a: Mapping[str, SequenceValues], b: Mapping[str, SequenceValues]) -> list[str]:
+    """Return the scored sequences that are in both, whose objects must be the same."""
     shared = sorted(a.keys() & b.keys())
     for name in shared:
         _require_same_objects(name, a[name], b[name])
     names = [name for name in shared if not math.isnan(a[name].mean())]
     if not names:
         raise MaskError("the runs share no scored sequence; compare runs of the same set")
-    gains = [a[name].mean() - b[name].mean() for name in names]
-    sums_a, sums_b = (_Sums([run[name] for name in names], average) for run in (a, b))
-    draws = _draw(len(names), samples, seed)
-    everything = np.ones((1, len(names)))
-    return Comparison(
-        sequences=len(names),
-        better=sum(gain > 0 for gain in gains),
-        worse=sum(gain < 0 for gain in gains),
-        equal=sum(gain == 0 for gain in gains),
-        difference=float((sums_a.means(everything) - sums_b.means(everything))[0]),
-        interval=_percentiles(sums_a.means(draws) - sums_b.means(draws), len(names), level),
-        level=level,
-        left_out=len(a.keys() ^ b.keys()),
-    )
+    return names
 
 
 class _Sums:

@@ -125,10 +125,11 @@ def interactive_scores(
     return {
         "protocol": "interactive",
         "rule": (
-            f"J&F is the mean over {weights} objects of {len(samples)} samples (sequence x "
-            "scribbles), seconds the mean over samples; samples that end early repeat their last "
-            f"result in 0 s; curve from (0, 0), flat to {budget:g} s = {count}/{len(objects)} "
-            f"objects x {rounds_allowed} rounds x {seconds_per_object:g} s"
+            f"J&F is the mean over {weights} object{'s' * (weights != 1)} of {len(samples)} "
+            f"sample{'s' * (len(samples) != 1)} (sequence x scribbles), seconds the mean over "
+            "samples; samples that end early repeat their last result in 0 s; curve from (0, 0), "
+            f"flat to {budget:g} s = {count}/{len(objects)} objects x {rounds_allowed} "
+            f"round{'s' * (rounds_allowed != 1)} x {seconds_per_object:g} s"
         ),
         "AUC": float(np.trapezoid(quality, seconds)) / budget,
         "J&F@60s": float(np.interp(_AT_SECONDS, seconds, quality)),

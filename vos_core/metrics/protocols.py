@@ -58,7 +58,7 @@ class Protocol:
         noun = {"object": "object", "sequence": "sequence", "category": "categor"}[average]
         plural = {"category": ("y", "ies")}.get(average, ("", "s"))
         parts = [f"mean over {units} {noun}{plural[units != 1]}"]
-        if average == "category":
+        if average == "category" or (average == "sequence" and not self.binary):
             parts[0] += ", each the mean over its objects"
         if self.proposals is not None:
             parts.append("one proposal for each")

@@ -270,13 +270,33 @@ def write_scores(folder: str | Path, scores: Scores) -> None:
         ['per_sequence.csv', 'scores.json']
     """
     folder = Path(folder)
-    _replace(folder / "scores.json", json.dumps(_strict(scores), allow_nan=False, indent=1) + "\n")
+    _replace(
+        folder / "scores.json", json.dumps(without_nan(scores), allow_nan=False, indent=1) + "\n"
+    )
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, list(SequenceRow.__annotations__), lineterminator="\n")
     writer.writeheader()
     for row in per_sequence_rows(scores):
         writer.writerow({key: "" if _is_nan(value) else value for key, value in row.items()})
     _replace(folder / "per_sequence.csv", table.getvalue())
+
+
+def without_nan(value: object) -> object:
+    """Return plain content with None in the place of NaN, which JSON lacks.
+
+    Args:
+        value: Dictionaries, lists and tuples of each other and of plain values; tuples become
+            lists.
+
+    Example:
+        >>> without_nan({"J": (0.5, float("nan")), "name": "bear"})
+        {'J': [0.5, None], 'name': 'bear'}
+    """
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(item) for item in value]
+    return None if _is_nan(value) else value
 
 
 def _sequence_row(scores: Scores, sequence: str) -> SequenceRow:
@@ -294,15 +314,6 @@ def _sequence_row(scores: Scores, sequence: str) -> SequenceRow:
 
 def _is_nan(value: object) -> bool:
     return isinstance(value, float) and math.isnan(value)
-
-
-def _strict(value: object) -> object:
-    """Replace NaN, which JSON lacks, by None."""
-    if isinstance(value, dict):
-        return {key: _strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(item) for item in value]
-    return None if _is_nan(value) else value
 
 
 def _replace(path: Path, text: str) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 
 from vos_core.errors import MaskError
 from vos_core.metrics.boundary import contour_accuracy
-from vos_core.metrics.overlaps import LABELS, Row, count_overlaps
+from vos_core.metrics.identities import Swap, UnionFit, find_swap
+from vos_core.metrics.overlaps import LABELS, Overlaps, Row, count_overlaps
 from vos_core.metrics.protocols import Protocol
 from vos_core.metrics.statistics import Statistics, statistics
-from vos_core.metrics.swaps import Swap, find_swap
 from vos_core.types import VOID, BinaryMask, LabelMap
 
 FrameScores = Mapping[int, tuple[float, float]]  # object id -> (J, F)
@@ -45,12 +45,12 @@ class SequenceResult:
         frames: Its number of frames, scored or not.
         objects: Object id -> scores, in order of the ids.
         scored: Object id -> index of each scored frame, as long as the object's ``J_frames``.
-        extra_ids: Predicted id that the truth never has -> number of frames that hold it. Such
-            pixels cost a score only where they displace a true object. Proposals have none: their
-            ids mean nothing.
-        predicted_ids: All predicted ids, ascending; not of proposals.
+        extra_ids: Predicted id that the truth never has -> number of scored frames that hold it.
+            Such pixels cost a score only where they displace a true object. Proposals have none:
+            their ids mean nothing.
         left_out: Ids of true objects that the rules do not score.
         swap: Other ids that would fit the prediction better, None if there are none.
+        merged: One predicted id covers all objects, of which there are several.
     """
 
     sequence: str
@@ -58,9 +58,9 @@ class SequenceResult:
     objects: dict[int, ObjectScores]
     scored: dict[int, list[int]]
     extra_ids: dict[int, int]
-    predicted_ids: tuple[int, ...] = ()
     left_out: tuple[int, ...] = ()
     swap: Swap | None = None
+    merged: bool = False
 
 
 class Scorer(ABC):
@@ -174,6 +174,7 @@ class SequenceScorer(Scorer):
         self._void_is_object: bool | None = None  # known with the first truth
         self._objects: dict[int, _ObjectTrack] = {}
         self._predicted_ids: Counter[int] = Counter()
+        self._union = UnionFit()
 
     def _score_frame(self, index: int, prediction: LabelMap, truth: Truth) -> FrameScores:
         rules = self._protocol
@@ -181,17 +182,22 @@ class SequenceScorer(Scorer):
             truth = self._as_one_object(truth, prediction.shape)
             prediction = (prediction > 0).view(np.uint8)
         overlaps = count_overlaps(prediction, truth, ignore_void=not rules.void_as_background)
-        self._predicted_ids.update(overlaps.predicted_ids())
         known = set(self._objects)
         self._objects.update({i: _ObjectTrack() for i in overlaps.true_areas if i not in known})
-        if rules.drop_last and index == self._length - 1:
+        for i in overlaps.true_areas:
+            self._objects[i].show(overlaps, i)
+        scored = sorted(known if rules.drop_first else self._objects)
+        if not scored or (rules.drop_last and index == self._length - 1):
             return {}
+        self._predicted_ids.update(overlaps.predicted_ids())
+        self._union.add(overlaps)
+        void = self._void(truth)
         scores = {}
-        for i in sorted(known if rules.drop_first else self._objects):
-            true, void = self._region(truth, i, prediction.shape)
+        for i in scored:
+            true = _region(truth, i, prediction.shape)
             f = contour_accuracy(prediction == i, true, void)
             j = overlaps.jaccard(i)
-            self._objects[i].add(index, j, float(j[i]), f)
+            self._objects[i].add(index, j, float(j[i]), f, visible=i in overlaps.true_areas)
             scores[i] = (float(j[i]), f)
         return scores
 
@@ -199,7 +205,7 @@ class SequenceScorer(Scorer):
         if not self._objects:
             raise MaskError(f"sequence {self._sequence!r}: the true masks show no object")
         objects = dict(sorted(self._objects.items()))
-        seen = {i: each for i, each in objects.items() if each.frames}
+        shown = {i: each for i, each in objects.items() if each.visible_frames}
         wrap = self._protocol.wrap_decay
         return SequenceResult(
             sequence=self._sequence,
@@ -207,21 +213,19 @@ class SequenceScorer(Scorer):
             objects={i: object_scores(o.j, o.f, wrap_decay=wrap) for i, o in objects.items()},
             scored={i: each.frames for i, each in objects.items()},
             extra_ids={i: n for i, n in sorted(self._predicted_ids.items()) if i not in objects},
-            predicted_ids=tuple(sorted(self._predicted_ids)),
             swap=find_swap(
-                {i: each.j_sum / len(each.frames) for i, each in seen.items()},
-                {i: each.j_first for i, each in seen.items()},
+                {i: each.j_sum / each.visible_frames for i, each in shown.items()},
+                {i: each.j_first for i, each in shown.items() if each.j_first is not None},
             ),
+            merged=self._union.looks_merged(),
         )
 
-    def _region(
-        self, truth: Truth, object_id: int, size: tuple[int, ...]
-    ) -> tuple[BinaryMask, BinaryMask | None]:
-        """Return the true mask of one object, and the pixels that do not count."""
-        if isinstance(truth, Mapping):
-            # an object that is not listed is not there
-            return truth.get(object_id, np.zeros(size, dtype=np.bool_)), None
-        return truth == object_id, None if self._protocol.void_as_background else truth == VOID
+    def _void(self, truth: Truth) -> BinaryMask | None:
+        """Return the pixels that do not count; None for none, which saves work for each object."""
+        if isinstance(truth, Mapping) or self._protocol.void_as_background:
+            return None
+        void = truth == VOID
+        return void if void.any() else None
 
     def _as_one_object(self, truth: Truth, size: tuple[int, ...]) -> LabelMap:
         """Return a label map of 0, 1 and void."""
@@ -237,20 +241,33 @@ class SequenceScorer(Scorer):
         return one
 
 
+def _region(truth: Truth, object_id: int, size: tuple[int, ...]) -> BinaryMask:
+    """Return the true mask of one object; one that is not listed is not there."""
+    if isinstance(truth, Mapping):
+        return truth.get(object_id, np.zeros(size, dtype=np.bool_))
+    return truth == object_id
+
+
 class _ObjectTrack:
-    """What one object has scored so far."""
+    """What one object has scored so far, and how other ids would have fitted it."""
 
     def __init__(self) -> None:
         self.frames: list[int] = []
         self.j: list[float] = []
         self.f: list[float] = []
-        self.j_first = np.zeros(LABELS)  # with each predicted label
+        self.j_first: Row | None = None  # with each predicted label
         self.j_sum = np.zeros(LABELS)
+        self.visible_frames = 0
 
-    def add(self, frame: int, with_each: Row, j: float, f: float) -> None:
-        if not self.frames:
-            self.j_first = with_each
-        self.j_sum = self.j_sum + with_each
+    def show(self, overlaps: Overlaps, object_id: int) -> None:
+        """Note the first frame that shows the object and for which there is a prediction."""
+        if self.j_first is None and overlaps.predicted_ids():
+            self.j_first = overlaps.jaccard(object_id)
+
+    def add(self, frame: int, with_each: Row, j: float, f: float, *, visible: bool) -> None:
+        if visible:
+            self.j_sum = self.j_sum + with_each
+            self.visible_frames += 1
         self.frames.append(frame)
         self.j.append(j)
         self.f.append(f)

@@ -60,8 +60,54 @@ def test_confused_on_the_way() -> None:
     prediction = boxes(1, 2)
     prediction[2:] = boxes(2, 1)[2:]  # right in the first scored frame alone
     assert swap(prediction, boxes(1, 2)) is None
-    prediction[1:] = boxes(2, 1)[1:]
+    prediction[1:] = boxes(2, 1)[1:]  # right in the given frame alone
+    assert swap(prediction, boxes(1, 2)) is None
+    prediction[0] = 0  # which need not be stored
     assert swap(prediction, boxes(1, 2)) is not None
+
+
+def test_swapped_though_the_first_mask_is_missing() -> None:
+    prediction = boxes(2, 1)
+    prediction[1] = 0
+    assert swap(prediction, boxes(1, 2)) == Swap({1: 2, 2: 1}, 0.0, pytest.approx(5 / 6))
+
+
+def test_ghosts_and_lost_objects_are_no_swap() -> None:
+    """Where object 2 is gone after the first frame an empty mask fits it, but tells nothing."""
+    truth = boxes(1, 2)
+    truth[1:][truth[1:] == 2] = 0
+    ghost = boxes(0, 2)
+    ghost[0] = boxes(1, 2)[0]
+    assert swap(ghost, truth) is None
+    # label 1 jumps to object 2 at once, and object 1 is lost: no id fits that
+    assert swap(boxes(0, 1), boxes(1, 2)) is None
+
+
+def merged(prediction: LabelMaps, truth: LabelMaps) -> bool:
+    scorer = SequenceScorer(DAVIS2017, "clip", len(truth))
+    for t, (predicted, true) in enumerate(zip(prediction, truth, strict=True)):
+        scorer.update(t, predicted, true)
+    return scorer.result().merged
+
+
+def test_objects_predicted_as_one() -> None:
+    assert merged(boxes(1, 1, shift=1), boxes(1, 2))
+    assert merged(boxes(7, 7), boxes(1, 2))
+
+
+def test_other_predictions_are_not_merged() -> None:
+    truth = boxes(1, 2)
+    assert not merged(boxes(1, 2), truth)
+    assert not merged(boxes(1, 0), truth)  # one object is lost
+    assert not merged(np.zeros_like(truth), truth)
+    assert not merged(boxes(1, 1), boxes(1, 0))
+    now_and_then = boxes(1, 1)
+    now_and_then[4] = truth[4]
+    assert not merged(now_and_then, truth)
+    # one id on all of object 1 and a bit of object 2: J of both rises by 0.05
+    bit = boxes(1, 0)
+    bit[:, 2:12, 17:18] = 1
+    assert not merged(bit, truth)
 
 
 @pytest.mark.parametrize(("wrong", "named"), [(1, False), (5, False), (6, False), (7, True)])
