@@ -21,7 +21,9 @@ import numpy.typing as npt
 
 from augment.clean_plate import clean_plate
 from augment.deformation import bounding_box, draw_spline
+from augment.dream_flow import PLATE, DreamFlow, dream_flow
 from augment.geometry import (
+    Matrix,
     PointMap,
     Points,
     affine_matrix,
@@ -148,14 +150,22 @@ class Dream:
     label_map: LabelMap
     previous_label_map: LabelMap
     previous_image: Image | None = None
+    flow: DreamFlow | None = None
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """Backward maps of one layer: from the dreamt frame, and from the frame before it."""
+    """Where one layer goes.
+
+    Attributes:
+        now: Backward map from the dreamt frame to the source.
+        before: Backward map from the frame before to the source.
+        motion: (3, 3) affine matrix from the frame before to the dreamt frame.
+    """
 
     now: PointMap
     before: PointMap
+    motion: Matrix
 
 
 @dataclass(frozen=True)
@@ -173,6 +183,11 @@ class DreamPlan:
     cut_outs: tuple[CutOut, ...]
     layers: tuple[_Layer, ...]
     light: tuple[Curve, Curve]
+
+    def motions(self) -> dict[int, Matrix]:
+        """Return the motion of the plate and of each object, by id, for :func:`dream_flow`."""
+        moved = zip(self.cut_outs, self.layers, strict=True)
+        return {PLATE: self.plate.motion, **{c.object_id: layer.motion for c, layer in moved}}
 
     def carry(self, label_map: LabelMap) -> LabelMap:
         """Move another (H, W) uint8 label map of the source frame as the picture is moved.
@@ -198,10 +213,12 @@ class LucidDreamer:
     Args:
         ranges: What to draw from.
         pair: Also render the earlier frame's picture (its label map is always there).
+        flow: Also return the exact flow between the two frames, and what only one of them shows.
     """
 
     ranges: LucidRanges = field(default_factory=LucidRanges)
     pair: bool = False
+    flow: bool = False
 
     def __call__(self, scene: LucidScene, rng: np.random.Generator) -> Dream:
         """Draw one dream; all randomness comes from ``rng``."""
@@ -226,11 +243,14 @@ class LucidDreamer:
         before = [layer.before for layer in plan.layers]
         image, label_map = _compose(scene.plate, plan.plate.now, plan.cut_outs, now)
         image = _relight(image, plan.light)
-        if not self.pair:
-            size = scene.plate.shape[:2]
-            return Dream(image, label_map, _compose_labels(size, plan.cut_outs, before))
-        previous, previous_labels = _compose(scene.plate, plan.plate.before, plan.cut_outs, before)
-        return Dream(image, label_map, previous_labels, _relight(previous, plan.light))
+        previous: Image | None = None
+        if self.pair:
+            lit, previous_labels = _compose(scene.plate, plan.plate.before, plan.cut_outs, before)
+            previous = _relight(lit, plan.light)
+        else:
+            previous_labels = _compose_labels(scene.plate.shape[:2], plan.cut_outs, before)
+        flow = dream_flow(label_map, previous_labels, plan.motions()) if self.flow else None
+        return Dream(image, label_map, previous_labels, previous, flow)
 
     def _draw_plate(self, size: tuple[int, int], rng: np.random.Generator) -> _Layer:
         ranges = self.ranges
@@ -244,7 +264,7 @@ class LucidDreamer:
             mirror=rng.random() < ranges.mirror,
         )
         camera = affine_matrix(centre, shift=tuple(_spread_xy(rng, ranges.camera_shift) * extent))
-        return _Layer(inverse_affine(camera @ matrix), inverse_affine(matrix))
+        return _Layer(inverse_affine(camera @ matrix), inverse_affine(matrix), camera)
 
     def _draw_object(
         self, cut_out: CutOut, size: tuple[int, int], rng: np.random.Generator
@@ -271,7 +291,7 @@ class LucidDreamer:
         )
         spline = draw_spline(cut_out.mask, ranges.spline_points, ranges.spline_shift, rng)
         now, before = inverse_affine(motion @ matrix), inverse_affine(matrix)
-        return _Layer(partial(compose, now, spline), partial(compose, before, spline))
+        return _Layer(partial(compose, now, spline), partial(compose, before, spline), motion)
 
     def _draw_light(self, rng: np.random.Generator) -> Curve:
         """Draw a curve: gain * x^power + offset (arXiv:1703.09554, section 4)."""
