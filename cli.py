@@ -77,15 +77,18 @@ def main(args: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; what was finished is kept", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        if not _reader_left():
+    except (BrokenPipeError, SystemExit) as stop:
+        if not _reader_left(stop):
             raise
         return 141  # as of a program that SIGPIPE ends
     return 0
 
 
-def _reader_left() -> bool:
+def _reader_left(stop: BaseException) -> bool:
     """Tell whether nobody reads stdout any more, as after ``| head``; if so, drop what is left."""
+    if isinstance(stop, SystemExit):
+        # rich has led stdout to nowhere before it leaves with status 1
+        return isinstance(stop.__context__, BrokenPipeError)
     try:
         print(flush=True)  # a flush alone does not fail again where nothing is buffered
     except BrokenPipeError:

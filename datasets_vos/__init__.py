@@ -98,9 +98,9 @@ def _segtrack_v2(request: _Request) -> VOSDataset:
 
 def _toy(request: _Request) -> VOSDataset:
     # Generating is not needed by those who bring their own data.
-    from datasets_vos.toy import ensure_toy
+    from datasets_vos.toy import find_toy
 
-    root = ensure_toy(request.root)
+    root = find_toy(request.root)
     return Davis(root, year="2017", split=request.split, sequences=request.sequences)
 
 
@@ -179,8 +179,8 @@ def open_dataset(
 
     Args:
         name: One of :func:`list_datasets`.
-        root: The dataset's folder; for ``folder`` a video file or a folder of frames. ``toy`` is
-            generated there, or in its own default place when None.
+        root: The dataset's folder; for ``folder`` a video file or a folder of frames. None is
+            the default place of ``toy``, which is generated there at first use.
         split: Name of a split list; None takes every sequence found.
         sequences: Restrict to these sequences, in this order.
         mask: For ``folder`` only: the mask of the first frame.

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from datasets_vos.base import did_you_mean
 from datasets_vos.images import natural_key
-from datasets_vos.masks import read_mask, write_mask
-from vos_core.errors import DatasetError
-from vos_core.types import LabelMap
+from datasets_vos.masks import object_ids, read_mask, write_mask
+from vos_core.errors import DatasetError, MaskError
+from vos_core.types import VOID, LabelMap
 
 
 class SequenceWriter:
@@ -94,13 +96,41 @@ class StoredResults:
         return tuple(sorted((path.stem for path in files), key=natural_key))
 
     def read(self, sequence: str, frame_name: str) -> LabelMap:
-        """Read one prediction, (H, W) uint8.
+        """Read one prediction, (H, W) uint8; where it is binary, see :meth:`read_merged`.
 
         Raises:
             DatasetError: If the sequence or frame is missing.
             CorruptFileError: If the file cannot be decoded.
             MaskError: If its values are no object ids.
         """
+        if self._binary:
+            return self.read_merged(sequence, frame_name)[0]
+        return read_mask(self._path(sequence, frame_name))
+
+    def read_merged(self, sequence: str, frame_name: str) -> tuple[LabelMap, tuple[int, ...]]:
+        """Read one prediction as a single object, and the ids that were merged into it.
+
+        Void beside ids becomes background; alone it is the object. Graded gray maps, which have no
+        ids, are cut above 127.
+
+        Raises:
+            DatasetError: If the sequence or frame is missing.
+            CorruptFileError: If the file cannot be decoded.
+            MaskError: If its values are no object ids, or a graded map has nothing above 127.
+        """
+        path = self._path(sequence, frame_name)
+        try:
+            label_map = read_mask(path)
+        except MaskError:
+            merged = read_mask(path, binary=True)
+            if not merged.any():
+                raise
+            return merged, ()
+        ids = object_ids(label_map)
+        objects = (label_map > 0) & (label_map != VOID) if ids else label_map > 0
+        return objects.view(np.uint8), ids
+
+    def _path(self, sequence: str, frame_name: str) -> Path:
         if sequence not in self.sequences:
             raise DatasetError(
                 f"{self.root}: no sequence {sequence!r}{did_you_mean(sequence, self.sequences)}."
@@ -112,7 +142,7 @@ class StoredResults:
                 f"{path}: frame {frame_name} is missing ({stored} frames are stored); "
                 "run the method again."
             )
-        return read_mask(path, binary=self._binary)
+        return path
 
 
 def _plain(name: str) -> str:

@@ -116,6 +116,26 @@ def ensure_toy(root: str | Path | None = None) -> Path:
     return folder if _complete_manifest(folder) else generate_toy(folder)
 
 
+def find_toy(root: str | Path | None = None) -> Path:
+    """Return the folder of the toy dataset to be read; only at its default place it is made anew.
+
+    Were it made wherever it is missing, a mistyped root would be filled and taken for the one that
+    is meant. One that is there but incomplete is repaired.
+
+    Args:
+        root: Where it is; default as for :func:`ensure_toy`.
+
+    Raises:
+        DatasetError: If it is not there, or the folder cannot be written.
+    """
+    if root is not None and not (Path(root).expanduser() / _MANIFEST).is_file():
+        raise DatasetError(
+            f"{root}: no toy dataset is there; check the path, leave it out to take the one in the "
+            f"user's cache, or make one there: python cli.py data toy --root {root}"
+        )
+    return ensure_toy(root)
+
+
 def generate_toy(
     root: str | Path,
     *,

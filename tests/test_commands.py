@@ -11,6 +11,7 @@ import PIL.Image
 import pytest
 
 import cli
+from datasets_vos.commands.output import counted, number_table, plain_console, some
 from datasets_vos.masks import read_mask, write_mask
 from datasets_vos.toy import generate_toy
 from tests.fakes import fake_frame, fake_label_map, make_davis
@@ -52,6 +53,11 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ("evaluate --dataset toy --results x --workers 0", "'0' is no whole number from 1 on"),
         ("evaluate --interactions x --root y", "--root does not go with --interactions"),
         ("evaluate --data toy", "no option '--data'"),
+        (
+            "evaluate --dataset toy --root no/tyo --results x",
+            "no/tyo: no toy dataset is there; check the path",
+        ),
+        ("data stats --dataset toy --root no/tyo", "python cli.py data toy --root no/tyo"),
         ("dream --image x --mask y --out z --cuont 3", "Did you mean '--count'?"),
         ("dream --image x --mask y --out z --count 2.5", "'2.5' is no whole number from 1 on"),
         ("dream --image x --mask y --out z --count 1 --preset papre", "Did you mean 'paper'?"),
@@ -171,15 +177,34 @@ def test_data_without_a_tool_shows_the_tools(capsys: pytest.CaptureFixture[str])
     assert "toy" in capsys.readouterr().out
 
 
-def test_nobody_reads_the_output_any_more() -> None:
-    script = Path(cli.__file__)
-    command = [sys.executable, str(script), "data", "list", "--json"]
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["data", "list", "--json"],
+        ["data", "list"],
+        ["data", "stats", "--dataset=davis2017"],
+        ["evaluate", "--dataset=davis2017", "--baseline=box_oracle"],
+    ],
+    ids=["print", "rich and print", "rich", "tables"],
+)
+def test_nobody_reads_the_output_any_more(command: list[str], root: Path) -> None:
+    rooted = [f"--root={root}"] if "--dataset=davis2017" in command else []
+    command = [sys.executable, cli.__file__, *command, *rooted]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141
+
+
+def test_other_exits_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def leave(_: list[str]) -> None:
+        raise SystemExit(3)
+
+    monkeypatch.setattr("datasets_vos.commands.evaluate.main", leave)
+    with pytest.raises(SystemExit, match="3"):
+        cli.main(["evaluate"])
 
 
 def test_other_broken_pipes_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,3 +233,25 @@ def test_names_beyond_the_terminals_encoding_are_escaped(tmp_path: Path) -> None
     done = subprocess.run(command, capture_output=True, env=environment, check=True)
     assert b"searched: " in done.stdout
     assert b"\\xf6)" in done.stdout
+
+
+def test_nothing_is_cut_and_nothing_is_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also on a narrow terminal, and whatever names hold."""
+    name = "[red]alpha[/] :car: " + "long" * 30
+    table = number_table(name, "J&F", "[b]")
+    table.add_row(name, "0.123", "-0.456")
+    console = plain_console()
+    console.print(table)
+    console.print(f"{name} 0.789", soft_wrap=True)
+    heading, _, row, line = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert heading.strip() == f"{name}     J&F      [b]"
+    assert row.strip() == f"{name}   0.123   -0.456"
+    assert line == f"{name} 0.789"
+
+
+def test_lists_in_sentences() -> None:
+    names = [str(k) for k in range(1, 7)]
+    assert some(names[:5]) == "1, 2, 3, 4, 5"
+    assert some(names, "; ") == "1; 2; 3; 4; 5 and 1 more"
+    assert some(names, shown=1) == "1 and 5 more"
+    assert [counted(k, "mask") for k in range(3)] == ["0 masks", "1 mask", "2 masks"]

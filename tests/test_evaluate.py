@@ -81,7 +81,7 @@ def test_evaluate_scores_and_says_by_which_rule(
     printed, errors = capsys.readouterr()
     assert "davis2017: mean over 5 objects, frames 1..T-2" in printed
     assert f"J&F {scores['global']['J&F_mean']:.3f}" in printed
-    assert errors == ""
+    assert errors == "warning: prediction equals ground truth in beta.\n"
 
 
 def test_evaluate_run_folder_in_two_processes(root: Path, results: Path, tmp_path: Path) -> None:
@@ -122,7 +122,8 @@ def test_evaluate_refuses_other_sizes(
     root: Path, results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_mask(results / "beta" / "00003.png", np.ones((24, 32), dtype=np.uint8))
-    assert "'beta', frame 3: the prediction has shape (24, 32)" in refusal(capsys, root, results)
+    error = refusal(capsys, root, results)
+    assert f"{results}/beta/00003.png: the mask is 32x24 pixels but the frame is 64x48" in error
 
 
 def test_evaluate_warns_of_frames_without_truth(
@@ -131,7 +132,8 @@ def test_evaluate_warns_of_frames_without_truth(
     (root / "Annotations" / "480p" / "alpha" / "00002.png").unlink()
     assert evaluate(root, results) == 0
     assert capsys.readouterr().err.splitlines() == [
-        "warning: alpha: 1 of 6 frames have no true mask and are not scored."
+        "warning: alpha: 1 of 6 frames without true mask, not scored.",
+        "warning: prediction equals ground truth in beta.",
     ]
 
 
@@ -161,3 +163,23 @@ def test_scores_say_where_the_masks_come_from(root: Path, results: Path, tmp_pat
     command = ["evaluate", "--dataset=davis2017", f"--root={root}", f"--out={out}"]
     assert cli.main([*command, "--baseline=nearest_annotation", "--annotate-every=3"]) == 0
     assert json.loads(out.read_text())["baseline"] == "nearest_annotation, every 3"
+
+
+def test_unusable_outputs(root: Path, results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, tags = root / "scores.json", root / "tags.json"
+    out.with_suffix(".csv").mkdir()
+    assert f"{out.with_suffix('.csv')}: cannot be written" in refusal(
+        capsys, root, results, f"--out={out}"
+    )
+    assert not out.exists()
+    tags.write_text('{"alpha": [], "beta": []}')
+    error = refusal(capsys, root, results, f"--attributes={tags}", f"--out={tags}")
+    assert f"would replace the input {tags}" in error
+
+
+def test_a_folder_called_masks(root: Path, results: Path, tmp_path: Path) -> None:
+    """It is a run's if nothing else is there, and else a sequence, or some other pictures."""
+    out = tmp_path / "scores.json"
+    shutil.copytree(root / "Annotations" / "480p", results / "masks")
+    assert evaluate(root, results, f"--out={out}") == 0
+    assert json.loads(out.read_text())["per_object"]["alpha_1"]["J"]["mean"] < 1

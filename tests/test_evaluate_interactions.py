@@ -55,6 +55,14 @@ def test_scores_are_printed_and_written(
     assert warnings == ""
 
 
+def test_one_is_singular(report: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report.write_text(f"{HEADER}bear,1,1,1,0.5,0.5,300\n")
+    evaluate(report)
+    printed, warnings = capsys.readouterr()
+    assert "mean over 1 object of 1 sample (sequence x scribbles)" in printed
+    assert "1 of 1 sample took longer" in warnings
+
+
 def test_picture_shows_the_curve(report: Path, tmp_path: Path) -> None:
     out = tmp_path / "scores.json"
     evaluate(report, out)

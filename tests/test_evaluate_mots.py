@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 import cli
+from datasets_vos.commands.evaluate import mots as evaluate_mots
 from tests.datasets_vos.test_mots_results import lines
 from tests.fakes.mots import FRAMES, mots_codes, write_codes
 from tests.fakes.registry import VIDEO_FAKES, Fake
+from vos_core.errors import MaskError
 from vos_core.metrics.mots import Codes
 
 FALSE_CAR = (slice(42, 48), slice(20, 30))
@@ -115,7 +117,7 @@ def test_splits_and_sequences(
     assert evaluate(fake, results, "--split=val", "--sequences", "0007", "0002") == 0
     assert "sMOTSA car 50.0, pedestrian 50.0" in capsys.readouterr().out
     assert evaluate(fake, results, "--split=test", "--sequences", "0001") == 2
-    assert "1 of 1 sequences have no predictions (0001)" in refusal(capsys)
+    assert "predictions of 1 of 1 sequence are missing (0001)" in refusal(capsys)
     (results / "0001.txt").touch()
     assert evaluate(fake, results, "--split=test") == 2
     assert "no frame has true masks" in refusal(capsys)
@@ -161,13 +163,37 @@ def test_classes_that_a_set_does_not_have(
     results = tmp_path / "results"
     write_text(results / "0002.txt", 1)
     write_text(results / "0005.txt", 1)
-    assert evaluate(fake, results, "--allow-perfect") == 0
-    assert "sMOTSA car -, pedestrian 100.0" in capsys.readouterr().out  # cars are all false
+    assert evaluate(fake, results) == 0  # not perfect: cars are all false
+    assert "sMOTSA car -, pedestrian 100.0" in capsys.readouterr().out
     for path in results.iterdir():
         kept = [line for line in path.read_text().splitlines() if line.split()[2] == "2"]
         path.write_text("\n".join(kept))
     assert evaluate(fake, results, "--allow-perfect") == 0
     assert "sMOTSA pedestrian 100.0 (mots" in capsys.readouterr().out
+
+
+def test_scores_are_stored_before_they_are_shown(
+    fake: Fake, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody_reads() -> None:
+        raise MaskError("nobody reads")
+
+    monkeypatch.setattr(evaluate_mots, "plain_console", nobody_reads)
+    out = tmp_path / "scores.json"
+    assert evaluate(fake, results, f"--out={out}") == 2
+    assert json.loads(out.read_text())["protocol"] == "mots"
+
+
+def test_names_are_printed_as_they_are(
+    fake: Fake, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = "[red]0002[/] :car:"
+    for folder in ("images", "instances"):
+        parent = fake.root / "train" / folder
+        (parent / "0002").rename(parent / odd.replace("/", "|"))
+    (results / "0002.txt").rename(results / f"{odd.replace('/', '|')}.txt")
+    assert evaluate(fake, results) == 0
+    assert odd.replace("/", "|") in capsys.readouterr().out
 
 
 def test_missing_sequences(
@@ -177,11 +203,11 @@ def test_missing_sequences(
     (results / "0007.txt").unlink()
     assert evaluate(fake, results, f"--out={out}") == 2
     message = refusal(capsys)
-    assert f"{results}: 1 of 3 sequences have no predictions (0007)" in message
+    assert f"{results}: predictions of 1 of 3 sequences are missing (0007)" in message
     assert "--allow-missing" in message
     assert not out.exists()
     assert evaluate(fake, results, f"--out={out}", "--allow-missing") == 0
-    assert "1 sequences without predictions left out" in capsys.readouterr().out
+    assert "1 sequence without predictions left out" in capsys.readouterr().out
     scores = json.loads(out.read_text())
     assert list(scores["sequences"]) == ["0000", "0002"]
     assert scores["per_class"]["car"]["sMOTSA"] == pytest.approx(7.75 / 12, abs=1e-12)
@@ -189,7 +215,7 @@ def test_missing_sequences(
         shutil.move(path, tmp_path / path.name)
     (results / "README.txt").touch()
     assert evaluate(fake, results, "--allow-missing") == 2
-    assert "3 of 3 sequences have no predictions" in refusal(capsys)
+    assert "predictions of 3 of 3 sequences are missing" in refusal(capsys)
 
 
 def test_missing_frames_are_empty_if_that_is_allowed(
@@ -202,7 +228,7 @@ def test_missing_frames_are_empty_if_that_is_allowed(
     printed = capsys.readouterr().out
     # one more car and pedestrian are missed
     assert "sMOTSA car 39.7, pedestrian 60.0" in printed
-    assert "1 missing frames taken as empty" in printed
+    assert "1 missing frame taken as empty" in printed
 
 
 def test_frames_numbered_from_elsewhere(
@@ -223,7 +249,7 @@ def test_truth_with_gaps_or_without_objects(
     assert "show no car and no pedestrian" in refusal(capsys)
     (masks / "000003.png").unlink()
     assert evaluate(fake, results, "--sequences", "0002") == 2
-    assert "1 frames have no true masks (000003)" in refusal(capsys)
+    assert "true masks of 1 frame are missing (000003)" in refusal(capsys)
 
 
 def test_unusable_predictions_are_named(

@@ -115,6 +115,16 @@ def test_youtube_vos_seen_and_unseen(tmp_path: Path, capsys: Capture) -> None:
     assert list(scores["per_category"]) == ["seen"]
 
 
+def test_seen_categories_of_another_set(tmp_path: Path, capsys: Capture) -> None:
+    root, results, seen = (tmp_path / name for name in ("vos", "results", "seen"))
+    make_youtube_vos(root)
+    write_youtube_vos(results)
+    seen.write_text("Cat\n")
+    options = ("--split=train", f"--seen={seen}")
+    error = refusal(capsys, root, results, *options, dataset="youtube_vos2019")
+    assert "names no category of what was scored" in error
+
+
 def test_youtube_vos_needs_only_the_required_frames(tmp_path: Path) -> None:
     root = make_youtube_vos(tmp_path / "vos", all_frames=True)
     results = tmp_path / "results"
@@ -198,6 +208,30 @@ def test_stability(tmp_path: Path, capsys: Capture) -> None:
     assert shaky["per_object"]["beta_1"]["T"] > 0.05
     means = [each["T"] for each in shaky["per_object"].values()]
     assert shaky["global"]["T"] == pytest.approx(np.mean(means))
+
+
+def test_a_missing_mask_is_unstable(tmp_path: Path) -> None:
+    root = make_davis(tmp_path / "davis", year="2016", frames=8)
+    results = tmp_path / "results"
+    for sequence in ("alpha", "beta"):
+        for t in range(8):
+            mask = fake_label_map(t, (1,))
+            mask[8:] *= t % 2 == 0  # every other mask is cut
+            write_mask(results / sequence / f"{t:05d}.png", mask)
+    whole = scored(tmp_path, root, results, "davis2016", "--stability")["global"]["T"]
+    assert whole > 0.05
+    (results / "alpha" / "00003.png").unlink()
+    options = ("--stability", "--allow-missing")
+    # masks on both sides of a gap are not compared; they are equal here
+    gap = scored(tmp_path, root, results, "davis2016", *options)["per_object"]["alpha_1"]["T"]
+    assert gap == pytest.approx(whole, rel=0.2)
+
+
+def test_no_stability_of_proposals(tmp_path: Path, capsys: Capture) -> None:
+    root = make_davis(tmp_path / "davis", task="unsupervised", frames=FRAMES)
+    results = write_results(tmp_path / "results")
+    error = refusal(capsys, root, results, "--stability", dataset="davis2017_unsupervised")
+    assert "--stability does not go with 'davis2017_unsupervised'" in error
 
 
 def test_baselines_of_the_truth(tmp_path: Path, capsys: Capture) -> None:

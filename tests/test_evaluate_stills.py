@@ -4,6 +4,7 @@ import argparse
 import csv
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -163,12 +164,45 @@ def test_zero_and_one_are_masks_if_all_maps_agree(
     row, rule, _ = printed(capsys)
     assert (row[1], row[2], row[6]) == ("0.000", "1.000", "1.000")
     assert "hold only 0 and 1 and are read as masks" in rule
-    write_gray(results / "3.png", white_on_black(2))
+
+
+@pytest.mark.parametrize("stray", [255, 2])
+def test_masks_of_one_beside_higher_levels_are_refused(
+    stray: int, fake: Fake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results, out = store(fake, tmp_path / "maps", high=1), tmp_path / "scores.json"
+    levels = white_on_black(2)
+    write_gray(results / "3.png", np.minimum(levels, np.uint8(stray)))
+    # 10.png is black and says nothing
+    want = r"hold only 0 and 1 \(1.png, 2.png, 4.png, 5.png\) beside .* higher levels \(3.png\)"
+    with pytest.raises(MaskError, match=want):
+        evaluate(fake, results, out)
+    levels[levels == 0] = 9  # so that it is graded
+    write_gray(results / "3.png", levels)
+    with pytest.raises(MaskError, match=want):
+        evaluate(fake, results, out)
+    assert not out.exists()
+    assert capsys.readouterr().out == ""
+
+
+def test_a_nearly_black_map_is_plausible_only_among_graded_ones(
+    fake: Fake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = store(fake, tmp_path / "maps", low=3)
+    nearly_black = np.zeros(PIXELS, dtype=np.uint8)
+    nearly_black[: PIXELS // 100] = 1  # just not more than one in a hundred
+    write_gray(results / "3.png", nearly_black.reshape(48, 64))
+    with pytest.raises(MaskError, match=r"hold only 0 and 1 \(3.png\) beside others"):
+        evaluate(fake, results)
+    graded = white_on_black(0)
+    graded[-1] = 100
+    write_gray(results / "1.png", graded)
     evaluate(fake, results)
-    row, rule, _ = printed(capsys)
-    assert "0 and 1" not in rule
-    # of the images with an object only 3 is found; 10 is rightly empty
-    assert row[6] == f"{2 / 6:.3f}"
+    assert "0 and 1" not in printed(capsys)[1]
+    nearly_black[PIXELS // 100] = 1
+    write_gray(results / "3.png", nearly_black.reshape(48, 64))
+    with pytest.raises(MaskError, match=r"hold only 0 and 1 \(3.png\) beside others"):
+        evaluate(fake, results)
 
 
 def test_inverted_maps_are_noticed(
@@ -201,6 +235,42 @@ def test_the_truth_itself_is_refused(
     assert not out.exists()
 
 
+def test_graded_truth_itself_is_refused(tmp_path: Path) -> None:
+    """As stored its maps have an error, because half of the observers make an object."""
+    fake = STILL_FAKES["pascal_s"](tmp_path / "set")
+    out, maps = tmp_path / "scores.json", tmp_path / "maps"
+    shutil.copytree(fake.root / "masks", maps)
+    with pytest.raises(MaskError, match="prediction equals ground truth"):
+        evaluate(fake, maps, out, allow_perfect=False)
+    write_gray(maps / "3.png", white_on_black(2))  # as it is once it is cut
+    with pytest.raises(MaskError, match="prediction equals ground truth"):
+        evaluate(fake, maps, out, allow_perfect=False)
+    assert not out.exists()
+    write_gray(maps / "3.png", white_on_black(2) // 2 + 100)  # cut right, but another map
+    evaluate(fake, maps, out, allow_perfect=False)
+    assert json.loads(out.read_text())["global"]["J_mean"] == 1
+
+
+def test_soft_maps_that_are_right_when_cut_are_no_truth(fake: Fake, tmp_path: Path) -> None:
+    out = tmp_path / "scores.json"
+    evaluate(fake, store(fake, tmp_path / "maps", high=204, low=51), out, allow_perfect=False)
+    numbers = json.loads(out.read_text())["global"]
+    assert (numbers["J_mean"], numbers["MAE"]) == (1, pytest.approx(0.2))
+
+
+def test_scores_are_stored_before_they_are_shown(
+    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody_reads() -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(evaluate_stills, "plain_console", nobody_reads)
+    out = tmp_path / "scores.json"
+    with pytest.raises(BrokenPipeError):
+        evaluate(fake, store(fake, tmp_path / "maps"), out)
+    assert json.loads(out.read_text())["images"] == 6
+
+
 def test_missing_maps_can_be_left_out(
     fake: Fake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -218,7 +288,7 @@ def test_missing_and_foreign_maps_are_named(fake: Fake, tmp_path: Path) -> None:
     evaluate(fake, results)
     (results / "2.png").rename(results / "2.jpg")
     (results / "10.png").unlink()
-    want = r"2 of 6 images have no map \(2.png, 10.png\) and files are there .* \(2.jpg\)"
+    want = r"maps of 2 of 6 images are missing \(2.png, 10.png\) and files are .* \(2.jpg\)"
     with pytest.raises(DatasetError, match=want):
         evaluate(fake, results, out)
     assert not out.exists()
@@ -230,7 +300,9 @@ def test_results_of_another_split(tmp_path: Path) -> None:
     evaluate(duts, results, split="test")
     (results / "test" / "b.png").unlink()
     evaluate(duts, results, split="train")
-    with pytest.raises(DatasetError, match=re.escape("1 of 2 images have no map (test/b.png)")):
+    with pytest.raises(
+        DatasetError, match=re.escape("maps of 1 of 2 images are missing (test/b.png)")
+    ):
         evaluate(duts, results, split="test")
 
 

@@ -1,12 +1,14 @@
 """What ``evaluate`` refuses to score unless it is told to."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
 
+import cli
 from datasets_vos.integrity.editions import davis_frames
 from datasets_vos.masks import read_mask
 from tests.evaluate_command import (
@@ -40,13 +42,13 @@ def test_extra_ids(root: Path, results: Path, tmp_path: Path, capsys: Capture) -
     label_map[0, 0] = 9
     write_result(results, "beta", 3, label_map)
     out = tmp_path / "scores.json"
-    message = "beta: the masks hold ids that the truth never has: 9 (in 1 of 6 frames)"
+    message = "beta: the masks hold ids that the truth never has: 9 (in 1 frames)"
     error = refusal(capsys, root, results, f"--out={out}")
     assert message in error
     assert "pass --allow-extra-ids if" in error
     assert not out.exists()
     assert evaluate(root, results, f"--out={out}", "--allow-extra-ids") == 0
-    assert capsys.readouterr().err == f"warning: {message}.\n"
+    assert f"warning: {message}.\n" in capsys.readouterr().err
     assert scores_of(out)["sequences"]["beta"]["extra_ids"] == {"9": 1}
 
 
@@ -85,7 +87,7 @@ def test_missing_sequences(root: Path, results: Path, tmp_path: Path, capsys: Ca
     out = tmp_path / "scores.json"
     assert evaluate(root, results, f"--out={out}", "--allow-missing") == 0
     printed = capsys.readouterr()
-    assert printed.err == "warning: 1 sequences have no masks and are left out: beta.\n"
+    assert printed.err == "warning: 1 sequence without masks left out: beta.\n"
     assert "mean over 2 objects" in printed.out
     assert "1 of 2 sequences left out" in printed.out
     assert list(scores_of(out)["sequences"]) == ["alpha"]
@@ -99,7 +101,7 @@ def test_missing_frames(root: Path, results: Path, tmp_path: Path, capsys: Captu
     assert evaluate(root, results, f"--out={out}", "--allow-missing") == 0
     assert scores_of(out)["per_object"]["beta_1"]["J_frames"] == [1, 0, 1, 1]
     printed = capsys.readouterr()
-    assert printed.err == "warning: beta: 1 masks are missing and taken as empty.\n"
+    assert printed.err == "warning: beta: 1 missing mask taken as empty.\n"
     assert "1 missing frames taken as empty" in printed.out
 
 
@@ -109,8 +111,8 @@ def test_masks_of_0_and_255_with_a_palette(root: Path, results: Path, capsys: Ca
         image.putpalette([0, 0, 0] * 255 + [255] * 3)
         image.save(path)
     error = refusal(capsys, root, results)
-    assert "beta: the masks hold ids that the truth never has: 255 (in 6 of 6 frames)" in error
-    assert "they are masks of 0 and 255, so write the object as 1" in error
+    assert "beta: the masks hold ids that the truth never has: 255 (in 4 frames)" in error
+    assert "255 is void, so write objects as 1, 2 and so on" in error
 
 
 def test_results_of_the_other_edition_by_name(root: Path, results: Path, capsys: Capture) -> None:
@@ -129,17 +131,67 @@ def test_one_object_where_there_are_several(root: Path, results: Path, capsys: C
         gray = (read_mask(path) > 0).astype(np.uint8) * 255
         PIL.Image.fromarray(gray).save(path)  # as DAVIS 2016 stores masks
     error = refusal(capsys, root, results)
-    assert "never more than one object is predicted, though 2 sequences have several" in error
+    for name in ("alpha", "beta"):
+        assert f"{name}: one id covers all objects, of which there are several" in error
     assert "are these results of DAVIS 2016?" in error
+    assert evaluate(root, results, "--allow-merged-ids") == 0
+
+
+def test_a_lost_object_is_no_mistake(root: Path, results: Path) -> None:
+    for t in range(FRAMES):
+        write_result(results, "alpha", t, fake_label_map(t, (1,)))
+        write_result(results, "beta", t, np.zeros((48, 64), dtype=np.uint8))
+    assert evaluate(root, results) == 0
+
+
+def test_masks_of_no_frame(root: Path, results: Path, capsys: Capture) -> None:
+    """As of frames that are numbered from 1."""
+    for t in reversed(range(FRAMES)):
+        (results / "beta" / f"{t:05d}.png").rename(results / "beta" / f"{t + 1:05d}.png")
+    for options in ([], ["--allow-missing"]):
+        error = refusal(capsys, root, results, *options)
+        assert "masks belong to no frame (beta/00006.png (1 of that sequence))" in error
+
+
+def test_results_one_folder_deeper(root: Path, results: Path, capsys: Capture) -> None:
+    results.rename(root.parent / "inner")
+    (results / "480p").mkdir(parents=True)
+    for name in ("alpha", "beta"):
+        (root.parent / "inner" / name).rename(results / "480p" / name)
+    error = refusal(capsys, root, results)
+    assert f"they seem to lie one folder deeper, in {results / '480p'}" in error
+
+
+def test_gray_maps_that_would_vanish(tmp_path: Path, capsys: Capture) -> None:
+    root = make_davis(tmp_path / "davis", year="2016", frames=FRAMES)
+    results = tmp_path / "results"
+    for name in ("alpha", "beta"):
+        for t in range(FRAMES):
+            path = results / name / f"{t:05d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            PIL.Image.fromarray(fake_label_map(t, (1,)) * 127).save(path)
+    assert "00000.png" in refusal(capsys, root, results, dataset="davis2016")
+
+
+def test_allowances_that_change_nothing(root: Path, capsys: Capture) -> None:
+    command = ["evaluate", "--dataset=davis2017", f"--root={root}", "--baseline=box_oracle"]
+    assert cli.main([*command, "--allow-missing"]) == 2
+    assert "--allow-missing does not go with --baseline" in capsys.readouterr().err
 
 
 def test_several_objects_where_there_is_one(tmp_path: Path, capsys: Capture) -> None:
     root = make_davis(tmp_path / "davis", year="2016", frames=FRAMES)
     results = write_results(tmp_path / "results")
-    error = refusal(capsys, root, results, dataset="davis2016")
+    shutil.rmtree(results / "beta")
+    options = ("--sequences", "alpha")
+    error = refusal(capsys, root, results, *options, dataset="davis2016")
     assert "alpha: a mask holds ids 1, 2 but all count as one object" in error
     assert "are these results of a multi-object set (DAVIS 2017)?" in error
-    assert evaluate(root, results, "--allow-extra-ids", dataset="davis2016") == 0
+    allowed = evaluate(root, results, *options, "--allow-merged-ids", dataset="davis2016")
+    assert allowed == 0
+    # rules that merge objects are no mistake
+    root = make_davis(tmp_path / "davis2017", frames=FRAMES)
+    assert evaluate(root, results, "--protocol=davis2016", *options) == 0
 
 
 def test_everything_wrong_is_named_at_once(root: Path, results: Path, capsys: Capture) -> None:

@@ -100,6 +100,7 @@ def test_scores_and_says_by_which_rule(
     assert rule in printed
     assert errors == (
         "warning: beta: the rules score the objects of the first frame only, so 3 took no part.\n"
+        "warning: prediction equals ground truth in beta.\n"
     )
     assert evaluate(root, results, f"--out={outs[1]}", "--workers=2") == 0
     one, two = (json.loads(out.read_text()) for out in outs)

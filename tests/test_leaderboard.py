@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from datasets_vos.commands.leaderboard.runs import find_runs
-from datasets_vos.commands.leaderboard.table import Published, make_groups
+from datasets_vos.commands.leaderboard.table import Group, Published, make_groups
 from tests.leaderboard_command import (
     DATA,
     NUMBERS,
@@ -23,6 +23,7 @@ from tests.leaderboard_command import (
     row,
 )
 from vos_core.metrics import DAVIS2017, SEGTRACK_V2, YOUTUBE_VOS, write_scores
+from vos_core.metrics.protocols import MASKTRACK_DAVIS2016
 
 
 @pytest.fixture(autouse=True)
@@ -37,29 +38,37 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return make_two_runs(tmp_path / "runs")
 
 
+def groups_of(place: Path, choice: Published = "best") -> list[Group]:
+    return make_groups(find_runs([place]), choice, 0.95)
+
+
 def test_runs_and_published_numbers_best_first(runs: Path, capsys: Capture) -> None:
     out = leaderboard(capsys)
     lines = [line.strip() for line in out.splitlines()]
-    names = ["lucid/version_0", "Between", "osvos/version_0", "Only J"]
+    names = ["lucid/version_0", "Between", "osvos/version_0"]
     first = [next(i for i, line in enumerate(lines) if line.startswith(f"{n} ")) for n in names]
     assert first == sorted(first)
-    # J&F of the run: means over the three sequences, 2.2 / 3 and 0.1 less
+    # J&F of the run: means over the five sequences, 3.5 / 5 and 0.1 less
     low, high = row(out, "lucid/version_0")[1].split("..")
-    assert 0.45 <= float(low) < 0.683 < float(high) <= 0.85
-    assert row(out, "lucid/version_0")[0] == "0.683"
-    assert row(out, "lucid/version_0")[2:4] == ["0.733", "0.633"]
-    assert "val, 3 sequences, 3 objects" in out
-    assert row(out, "Between")[:4] == ["0.650", "-", "0.700", "-"]
+    assert 0.45 <= float(low) < 0.65 < float(high) <= 0.85
+    assert row(out, "lucid/version_0")[0] == "0.650"
+    assert row(out, "lucid/version_0")[2:4] == ["0.700", "0.600"]
+    assert "val, 5 sequences, 5 objects" in out
+    assert row(out, "Between")[:4] == ["0.630", "-", "0.680*", "-"]
     assert "val; Doe et al. 2020, Table 1" in out
-    assert "Between: J is printed as 0.070." in out
-    assert row(out, "Only J")[:4] == ["-", "-", "0.990", "-"]
-    assert "Rule: mean over 3 objects, frames 1..T-2" in out
-    assert "These runs scored 3 sequences; published numbers are of the whole split" in out
-    assert "cannot be compared" not in out
-    for absent in ("Worse variant", "Elsewhere", "Clicks", "not recorded"):
+    assert "Between: J 0.680* is inferred; the paper prints 0.070." in out
+    assert "davis2016, ranked by J&F\n" in out
+    assert "of J&F" in out  # the last line of the interval's heading
+    assert "Rule: mean over 5 objects, frames 1..T-2" in out
+    assert (
+        "These runs scored 5 sequences; published numbers are of the whole split named in their "
+        "row, by the rules of their papers." in out
+    )
+    assert "Left out: 1 published row of other splits (all); --published all shows them." in out
+    for absent in ("Worse variant", "Elsewhere", "Clicks", "Only J", "cannot be compared"):
         assert absent not in out
     made = out[out.index("propagation") :]
-    want = ["0.200", "10.0", "1.5", "GiB", "0", "0123456+", "2025-11-20"]
+    want = ["0.120", "6.0", "1.5", "GiB", "0", "0123456+", "2025-11-20"]
     assert row(made, "lucid/version_0") == want
     assert row(made, "osvos/version_0")[:2] == ["-", "-"]
     assert "16 CPU cores <fast>" in made
@@ -70,14 +79,49 @@ def test_runs_and_published_numbers_best_first(runs: Path, capsys: Capture) -> N
     ("choice", "methods"),
     [
         ("none", []),
-        ("best", ["Between", "Only J"]),
+        ("best", ["Between"]),
         ("all", ["Between", "Between", "Only J", "Worse variant"]),
     ],
 )
 def test_choice_of_published_numbers(runs: Path, choice: Published, methods: list[str]) -> None:
-    [group] = make_groups(find_runs([runs]), choice, 0.95)
+    [group] = groups_of(runs, choice)
     assert sorted(entry.name for entry in group.entries if not entry.run) == methods
     assert any("whole split" in remark for remark in group.remarks) == bool(methods)
+    assert any("Left out" in remark for remark in group.remarks) == (choice == "best")
+
+
+def test_rank_by_the_number_that_most_rows_have(runs: Path, capsys: Capture) -> None:
+    [group] = groups_of(runs, "all")
+    # Between in Table 2 and the variant have J&F alone, Only J has J alone: 5 of 6 against 4
+    assert (group.ranked_by, group.headline) == ("J&F", "J&F")
+    assert group.entries[-1].name == "Only J"
+
+
+def test_rank_by_j_where_papers_have_j(
+    runs: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(
+        monkeypatch,
+        published("Both", "J&F", 0.9),
+        published("Both", "J", 0.69),
+        published("First", "J", 0.99),
+        published("Last", "J", 0.1),
+    )
+    [group] = groups_of(runs)
+    names = ["First", "lucid/version_0", "Both", "osvos/version_0", "Last"]
+    assert [entry.name for entry in group.entries] == names
+    assert group.columns == ("J", "J&F", "F")
+    assert "Ranked by J, as 2 of 5 rows have no J&F." in group.remarks
+    # J of every sequence is 0.05 above its J&F, and so are the ends of the interval
+    [other] = groups_of(runs, "none")
+    assert other.ranked_by == "J&F"
+    for entry in other.entries:
+        [same] = [each for each in group.entries if each.name == entry.name]
+        assert entry.interval is not None
+        assert same.interval == pytest.approx(tuple(end + 0.05 for end in entry.interval))
+    out = leaderboard(capsys)
+    assert "davis2016, ranked by J\n" in out
+    assert row(out, "First")[:2] == ["0.990", "-"]
 
 
 def test_best_result_is_of_the_split_of_the_runs(
@@ -88,89 +132,178 @@ def test_best_result_is_of_the_split_of_the_runs(
         published("Method", "J&F", 0.9, split="test-dev"),
         published("Method", "J&F", 0.5),
         published("Method", "J&F", 0.4, table="Table 2"),
+        published("Other", "J&F", 0.4, split="all"),
     )
-    [group] = make_groups(find_runs([runs]), "best", 0.95)
+    [group] = groups_of(runs)
     [entry] = [entry for entry in group.entries if not entry.run]
     assert (entry.split, entry.numbers["J&F"]) == ("val", 0.5)
+    left_out = "Left out: 2 published rows of other splits (all, test-dev); "
+    assert any(remark.startswith(left_out) for remark in group.remarks)
+    # of a run whose split is not known, any might be the same
+    make_run(runs / "third/version_0", A, data={"dataset": "davis2016", "split": None})
+    [group] = groups_of(runs)
+    assert [(e.name, e.split) for e in group.entries if not e.run] == [
+        ("Method", "test-dev"),
+        ("Method", "val"),
+        ("Other", "all"),
+    ]
+    assert not any("Left out" in remark for remark in group.remarks)
+
+
+def test_best_result_is_the_same_whatever_ranks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(
+        monkeypatch,
+        published("Method", "J", 0.711),
+        published("Method", "J", 0.714, table="Table 2"),
+        published("Complete", "J&F", 0.7),
+        published("Complete", "J", 0.6),
+        published("Complete", "J", 0.8, table="Table 2"),
+    )
+    make_run(tmp_path / "a/1", A, data=DATA)
+    make_run(tmp_path / "b/1", A, data=DATA, protocol=MASKTRACK_DAVIS2016)
+    by_mean, by_j = groups_of(tmp_path)
+    assert (by_mean.headline, by_j.headline) == ("J&F", "J")
+    for group, complete in ((by_mean, 0.6), (by_j, 0.8)):
+        numbers = {entry.name: entry.numbers["J"] for entry in group.entries}
+        assert (numbers["Method"], numbers["Complete"]) == (0.714, complete)
+
+
+def test_papers_name_masktrack_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.undo()  # the real numbers
+    make_run(tmp_path / "a/1", A, data={**DATA, "split": None})
+    out = leaderboard(capsys, tmp_path)
+    assert row(out, "MaskTrack")[0] == "0.748"
+    assert row(out, "MaskTrack+Flow+CRF")[0] == "0.803"
+    assert row(out, "ObjFlow")[0] == "0.714"
 
 
 def test_datasets_and_rules_apart(runs: Path, capsys: Capture) -> None:
     make_run(runs / "a/b", {"x": [0.5, 0.7]}, protocol=DAVIS2017, data={"dataset": "toy"})
     make_run(runs / "c/d", A, protocol=DAVIS2017, data=DATA)
-    groups = make_groups(find_runs([runs]), "best", 0.95)
+    groups = groups_of(runs)
     keys = [(g.dataset, g.protocol, len(g.runs)) for g in groups]
     assert keys == [
         ("davis2016", "davis2016", 2),
         ("davis2016", "davis2017", 1),
         ("toy", "davis2017", 1),
     ]
-    assert groups[2].entries[0].interval is None  # a single sequence
     assert row(leaderboard(capsys, "--dataset", "toy"), "a/b")[:2] == ["0.550", "0.600"]
     assert "davis2016" not in leaderboard(capsys, "--dataset=toy")
     assert "Did you mean 'toy'?" in refusal(capsys, "--dataset", "toys")
 
 
+def test_unknown_dataset_is_compared_with_nothing(runs: Path, capsys: Capture) -> None:
+    (make_run(runs / "old/0", A) / "config.yaml").unlink()
+    known, unknown = groups_of(runs, "all")
+    assert (known.dataset, len(known.runs)) == ("davis2016", 2)
+    assert unknown.dataset is None
+    assert [entry.name for entry in unknown.entries] == ["old/0"]
+    assert "dataset not recorded, rules of davis2016, ranked by J&F\n" in leaderboard(capsys)
+    assert "old/0" not in leaderboard(capsys, "--dataset", "davis2016")
+    problem = refusal(capsys, runs / "old/0", "--dataset", "davis2016")
+    assert "no run is known to be on it; there are runs on no recorded dataset" in problem
+
+
 def test_other_sequences_are_told(runs: Path, capsys: Capture) -> None:
-    make_run(runs / "third/version_0", {"bear": [0.5], "elk": [0.5]}, data=DATA)
+    make_run(runs / "third/version_0", {"bear": [0.5], "gnu": [0.5]}, data=DATA)
     out = leaderboard(capsys)
-    assert "did not all score the same sequences (1 are common to all)" in out
-    assert "These runs scored 2 to 3 sequences; published" in out
+    assert "The runs did not all score the same sequences, so their numbers cannot be" in out
+    assert "These runs scored 2 to 5 sequences; published" in out
+    # one line for rules that differ in their count alone
+    assert out.count("Rule") == 1
+    assert "Rule: mean over objects, frames 1..T-2, void as background, all labels" in out
+
+
+def test_other_rules_name_their_runs(runs: Path, capsys: Capture) -> None:
+    scores = make_scores(A, data=DATA)
+    make_run(runs / "third/0", A, data=DATA, rule=scores["rule"] + ", 2 frames taken as empty")
+    out = leaderboard(capsys)
+    assert "Rule of lucid/version_0, osvos/version_0: mean over 5 objects, frames 1..T-2" in out
+    assert "Rule of third/0: mean over 5 objects, frames 1..T-2, void as background, all" in out
+
+
+@pytest.mark.parametrize("count", [4, 5, 9, 10])
+def test_few_sequences(tmp_path: Path, count: int) -> None:
+    make_run(tmp_path / "a/1", {f"s{i}": [i / 20] for i in range(count)}, data=DATA)
+    [group] = groups_of(tmp_path, "none")
+    assert (group.entries[0].interval is None) == (count < 5)
+    cautions = [remark for remark in group.remarks if remark.endswith(": a/1.")]
+    want = "Fewer than 5 sequences give no interval: a/1."
+    if count >= 5:
+        want = "An interval over fewer than 10 sequences is too narrow: a/1."
+    assert cautions == ([want] if count < 10 else [])
+
+
+def test_interval_belongs_to_the_number(tmp_path: Path) -> None:
+    scores = make_scores(A, data=DATA)
+    scores["global"]["J&F_mean"] += 2e-6
+    write_scores(tmp_path, scores)  # type: ignore[arg-type]
+    [group] = groups_of(tmp_path, "none")
+    assert group.entries[0].interval is None
 
 
 def test_headline_of_other_benchmarks(tmp_path: Path) -> None:
-    make_run(tmp_path / "s/1", {"x": [0.2, 0.4], "y": [0.9]}, protocol=SEGTRACK_V2)
-    categories = {"x": {1: "seen"}, "y": {1: "unseen"}, "z": {1: "seen"}}
-    values = {"x": [0.4], "y": [0.9], "z": [0.6]}
-    make_run(tmp_path / "y/1", values, protocol=YOUTUBE_VOS, categories=categories)
-    segtrack, youtube = make_groups(find_runs([tmp_path]), "none", 0.95)
+    values = {"x": [0.2, 0.4], "y": [0.9], "z": [0.5]}
+    make_run(tmp_path / "s/1", values, protocol=SEGTRACK_V2, data={"dataset": "segtrack_v2"})
+    categories = {s: {1: "unseen" if s == "y" else "seen"} for s in "vwxyz"}
+    values = {"v": [0.5], "w": [0.5], "x": [0.4], "y": [0.9], "z": [0.6]}
+    data = {"dataset": "youtube_vos2018"}
+    make_run(tmp_path / "y/1", values, protocol=YOUTUBE_VOS, categories=categories, data=data)
+    segtrack, youtube = groups_of(tmp_path, "none")
     assert segtrack.columns == ("J", "J per sequence", "J&F", "F")
     numbers = segtrack.entries[0].numbers
     assert numbers["J"] == pytest.approx(0.5)
-    assert numbers["J per sequence"] == pytest.approx(0.6)
+    assert numbers["J per sequence"] == pytest.approx((0.3 + 0.9 + 0.5) / 3)
     numbers = youtube.entries[0].numbers
     assert numbers["J&F"] == pytest.approx((0.5 + 0.4 + 0.9 + 0.8) / 4)
     assert {"J_seen", "J_unseen"} <= set(youtube.details)
     assert numbers["J_seen"] == pytest.approx(0.5)
-    # y alone is unseen; x and z alone give (0.35 + 0.85) / 2 and (0.55 + 0.85) / 2
     assert youtube.entries[0].interval is not None
     low, high = youtube.entries[0].interval
-    assert low == pytest.approx(0.35)
-    assert high == pytest.approx(0.85)
+    # y alone is unseen; the others alone have a J&F from 0.35 to 0.55
+    assert 0.35 < low < numbers["J&F"] < high < (0.55 + 0.85) / 2 + 1e-9
 
 
 def test_published_g_is_the_headline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = {"dataset": "youtube_vos2018"}
     publish(
         monkeypatch,
-        published("Method", "G", 0.7, **data),
+        published("Method", "G", 0.7, printed=0.6, **data),
         published("Method", "J_seen", 0.8, **data),
     )
     categories = {"x": {1: "seen"}}
     make_run(tmp_path / "y/1", {"x": [0.4]}, protocol=YOUTUBE_VOS, categories=categories, data=data)
-    [group] = make_groups(find_runs([tmp_path]), "best", 0.95)
+    [group] = groups_of(tmp_path)
     assert [entry.name for entry in group.entries] == ["Method", "y/1"]
     assert group.entries[0].numbers["J&F"] == 0.7
+    assert group.entries[0].printed["J&F"] == 0.6
     assert group.details == ("J_seen", "F_seen")  # F_seen is ours alone
 
 
-def test_older_files_and_missing_numbers(runs: Path, tmp_path: Path, capsys: Capture) -> None:
-    scores = make_scores(A, protocol=DAVIS2017)
-    for key in ("rule", "averages", "headline", "per_category", "quantiles"):
-        del scores[key]
-    for each in scores["sequences"].values():
-        del each["categories"]
+def test_missing_numbers(tmp_path: Path, capsys: Capture) -> None:
+    unscored = make_scores({"x": [math.nan]}, protocol=DAVIS2017, data={"dataset": "toy"})
     (tmp_path / "old").mkdir()
-    write_scores(tmp_path / "old", scores)  # type: ignore[arg-type]
-    [run] = find_runs([tmp_path / "old"])
-    assert run.average == "object"
-    assert run.numbers["J&F"] == pytest.approx(2.2 / 3 - 0.05)
-    out = leaderboard(capsys, tmp_path / "old", "--published=none")
-    assert f"Grouped by protocol alone, as the dataset is not recorded: {run.name}." in out
-
-    unscored = make_scores({"x": [math.nan]}, protocol=DAVIS2017)
     write_scores(tmp_path / "old", unscored)  # type: ignore[arg-type]
-    out = leaderboard(capsys, tmp_path / "old", "--published=none")
+    [run] = find_runs([tmp_path])
+    out = leaderboard(capsys, tmp_path, "--published=none")
     assert row(out, run.name) == ["-", "-", "-", "1", "sequence"]
+
+
+def test_baselines_are_marked(runs: Path, capsys: Capture) -> None:
+    name = "nearest_annotation, every 10"
+    make_run(runs / "near/0", A, data=DATA, baseline=name, scored_by={"commit": "feedbee"})
+    [group] = groups_of(runs, "none")
+    kinds = {entry.name: entry.kind for entry in group.entries}
+    assert kinds == {"lucid/version_0": "run", "near/0": "baseline", "osvos/version_0": "run"}
+    out = leaderboard(capsys)
+    assert f"baseline: {name}, val, 5 sequences, 5 objects" in out
+    assert "feedbee" not in out  # the process that scored made no masks
+    made = out[out.index("propagation") :]
+    assert set(row(made, "near/0")) == {"-"}
 
 
 def test_other_kinds_have_their_own_columns(tmp_path: Path, capsys: Capture) -> None:
@@ -181,108 +314,44 @@ def test_other_kinds_have_their_own_columns(tmp_path: Path, capsys: Capture) -> 
     assert row(out, "x/clicks")[:2] == ["0.766", "0.780"]
     assert row(out, "Clicks")[:2] == ["0.700", "-"]
     assert "interval" not in out
+    assert "better)" in out  # the last line of the heading of MAE
+    assert "Scores are shares of 1, not percentages; IDS is a count." in out
     assert "has no scores for each sequence" in refusal(
         capsys, tmp_path, "--compare", "x/stills", "x/tracks"
     )
 
 
-def test_search_and_names(tmp_path: Path, capsys: Capture) -> None:
-    for place in ("p/lucid/v0", "q/lucid/v0", "q/other/v1", ".hidden/a/b", "half.tmp/a/b"):
-        make_run(tmp_path / place, A)
-    (tmp_path / "q/other/v1/more.json").write_text("not searched for")
-    runs = find_runs([tmp_path, tmp_path / "q", tmp_path / "q/other/v1/scores.json"])
-    assert [run.name for run in runs] == ["p/lucid/v0", "q/lucid/v0", "other/v1"]
-
-    (tmp_path / "p/broken").mkdir()
-    (tmp_path / "p/broken/scores.json").write_text("{")
-    (tmp_path / "p/foreign").mkdir()
-    (tmp_path / "p/foreign/scores.json").write_text('{"protocol": "http"}')
-    assert len(find_runs([tmp_path])) == 3
-    err = capsys.readouterr().err
-    assert err.count("warning: left out ") == 2
-    assert f"{tmp_path / 'p/broken/scores.json'}: is no JSON" in err
-    assert f"{tmp_path / 'p/foreign/scores.json'}: holds no scores" in err
-    for name in ("broken", "foreign"):
-        assert name in refusal(capsys, tmp_path / "p" / name)
-        assert name in refusal(capsys, tmp_path, tmp_path / "p" / name / "scores.json")
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "[]",
-        "null",
-        '{"protocol": 3, "global": {"J": 1}}',
-        '{"protocol": "davis2017", "global": 3}',
-        '{"protocol": "davis2017", "global": {"J": {"mean": 0.5}}, "per_object": {}}',
-        '{"protocol": "davis2017", "global": {"J": {"mean": 0.5}}, "data": "x"}',
-    ],
-)
-def test_foreign_json_is_refused(tmp_path: Path, capsys: Capture, content: str) -> None:
-    (tmp_path / "x.json").write_text(content)
-    assert f"{tmp_path / 'x.json'}: holds no scores" in refusal(capsys, tmp_path / "x.json")
-
-
-def test_scores_by_another_name(runs: Path, capsys: Capture) -> None:
-    path = runs.parent / "mine.json"
-    path.write_text((runs / "lucid/version_0/scores.json").read_text())
-    [run] = find_runs([path])
-    assert run.name == f"{runs.parent.name}/mine.json"
-    assert (run.config, run.report) == (None, None)
-    sentence = leaderboard(capsys, "--compare", "mine.json", "osvos/version_0")
-    assert f"{run.name} beats osvos/version_0 on 2 of 3 sequences" in sentence
-
-
-def test_no_runs(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert "runs: does not exist; make a run" in refusal(capsys)
-    (tmp_path / "runs").mkdir()
-    assert "runs: holds no scores.json; make a run" in refusal(capsys)
-    (tmp_path / "runs/a").mkdir()
-    (tmp_path / "runs/a/scores.json").write_text("{")
-    assert "runs: no file there holds scores" in refusal(capsys)
-
-
-def test_comparison(runs: Path, capsys: Capture) -> None:
-    out = leaderboard(capsys, "--compare", "lucid/version_0", "osvos/version_0")
-    # gains +0.3, -0.2, +0.05: mean +0.05
-    assert (
-        "lucid/version_0 beats osvos/version_0 on 2 of 3 sequences, mean difference +0.050 J&F"
-        in out
+def test_session_without_dataset(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "scores.json").write_text(
+        '{"protocol": "interactive", "AUC": 0.766, "J&F@60s": 0.78, "objects": 61}'
     )
-    pairs = out[out.index(" beats ") :]
-    assert row(pairs, "bear") == ["0.850", "0.550", "+0.300"]
-    assert row(pairs, "cow") == ["0.450", "0.650", "-0.200"]
-    order = [pairs.index(f"{name} ") for name in ("bear", "dog", "cow")]
-    assert order == sorted(order)
-    by_path = leaderboard(capsys, "--compare", "runs/lucid/version_0", runs / "osvos/version_0")
-    assert row(by_path, "cow") == row(pairs, "cow")
+    out = leaderboard(capsys, tmp_path)
+    assert "dataset not recorded, rules of interactive, ranked by AUC" in out
+    assert row(out, "Clicks")[:4] == ["0.700", "-", "davis2016", "val;"]
 
 
-def test_comparison_of_paths_needs_no_runs_folder(runs: Path, capsys: Capture) -> None:
-    runs.rename(runs.parent / "elsewhere")
-    out = leaderboard(
-        capsys, "--compare", "elsewhere/osvos/version_0", "elsewhere/lucid/version_0/scores.json"
+def test_interactive_numbers_of_the_papers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.undo()  # the real numbers
+    (tmp_path / "scores.json").write_text(
+        '{"protocol": "interactive", "AUC": 0.7, "J&F@60s": 0.7,'
+        ' "data": {"dataset": "davis2017", "split": "val"}}'
     )
-    assert "osvos/version_0 beats lucid/version_0 on 1 of 3 sequences" in out
+    out = leaderboard(capsys, tmp_path)
+    name = "ROI mask propagation, ATOM tracker"
+    assert row(out, name)[:3] == ["0.766", "0.780", "val;"]
+    assert "0.588" not in out  # of test-dev
 
 
-def test_comparison_refuses(runs: Path, capsys: Capture) -> None:
-    def compare(a: str, b: str) -> str:
-        return refusal(capsys, "--compare", a, b)
-
-    assert "Did you mean 'lucid/version_0'?" in compare("lucd/version_0", "osvos/version_0")
-    assert "both are the run lucid/version_0" in compare("lucid/version_0", "runs/lucid/version_0")
-    make_run(runs / "far/v0", {"elk": [0.5]}, data=DATA)
-    assert "no scored sequence in common" in compare("lucid/version_0", "far/v0")
-    make_run(runs / "more/v0", {"bear": [0.5, 0.6]}, data=DATA)
-    assert "'bear': the runs have scores of different objects" in compare(
-        "lucid/version_0", "more/v0"
-    )
-    make_run(runs / "other/v0", A, protocol=DAVIS2017, data=DATA)
-    assert "the rules of lucid/version_0 (davis2016, mean over each object)" in compare(
-        "lucid/version_0", "other/v0"
-    )
+def test_errors_rank_the_other_way_round(tmp_path: Path) -> None:
+    for name, error in (("worse", 0.3), ("better", 0.1)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "scores.json").write_text(
+            f'{{"protocol": "saliency", "global": {{"MAE": {error}}}}}'
+        )
+    [group] = groups_of(tmp_path)
+    assert [entry.numbers["MAE"] for entry in group.entries] == [0.1, 0.3]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
-"""Files that a command writes: whole or not at all."""
+"""What a command puts out: files, whole or not at all; tables and sentences on the terminal."""
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import PIL.Image
+from rich import box
+from rich.console import Console
+from rich.table import Table
 
 from datasets_vos.commands import make_folder
 from vos_core.errors import ConfigError, DatasetError
@@ -66,3 +69,46 @@ def write_png(path: Path, image: Image) -> None:
     encoded = io.BytesIO()
     PIL.Image.fromarray(image).save(encoded, "PNG")
     write_bytes(path, encoded.getvalue())
+
+
+def plain_console() -> Console:
+    """Return a console for scores: names are printed as they are, and no number is ever cut.
+
+    Square brackets and colons in a name are no markup. A table is as wide as it needs to be; a
+    narrower terminal folds its lines.
+    """
+    return Console(width=FULL_WIDTH, markup=False, emoji=False, highlight=False)
+
+
+def number_table(first: str, *others: str) -> Table:
+    """Return an empty table: a column of names, then columns of numbers.
+
+    Args:
+        first: Heading of the names.
+        others: Headings of the numbers.
+    """
+    table = Table(first, box=box.SIMPLE_HEAD)
+    for heading in others:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def some(items: Sequence[str], separator: str = ", ", shown: int = 5) -> str:
+    """Name the first few of many.
+
+    Example:
+        >>> some(["a", "b", "c"], shown=2)
+        'a, b and 1 more'
+    """
+    named = separator.join(items[:shown])
+    return named if len(items) <= shown else f"{named} and {len(items) - shown} more"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, which takes an s unless there is one.
+
+    Example:
+        >>> counted(1, "frame"), counted(2, "frame")
+        ('1 frame', '2 frames')
+    """
+    return f"{number} {noun}{'s' * (number != 1)}"

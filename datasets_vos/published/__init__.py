@@ -3,8 +3,9 @@
 Each CSV file holds one paper, a line for each number, in the paper's order, with the unit and the
 digits it prints. Beside the tables, a file has the scores that its paper gives in running text for
 a case that no table covers. A paper's own method has its usual name; the names of the others are
-as the paper prints them. Where a number contradicts others, both it and the number that fits are
-kept.
+as the paper prints them, unless that is the name of another variant: then the note has the printed
+name. Where a number contradicts others, both it and the number that fits are kept. Scores in notes
+are shares, whatever the unit of the line.
 """
 
 import csv

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from augment.geometry import pixel_grid, warp, warp_labels
-from datasets_vos import Davis, toy
+from datasets_vos import Davis, open_dataset, toy
 from datasets_vos.images import read_image
 from datasets_vos.masks import object_ids, read_mask
-from datasets_vos.toy import ensure_toy, generate_toy, read_toy_flow
+from datasets_vos.toy import ensure_toy, find_toy, generate_toy, read_toy_flow
 from datasets_vos.toy_cutouts import load_photo
 from datasets_vos.toy_render import make_layers
 from datasets_vos.toy_scenes import TRAIN_SCENES, VAL_SCENES, Photo, Scene
@@ -239,6 +239,31 @@ def test_ensure_uses_the_cache_folder(tmp_path: Path, monkeypatch: pytest.Monkey
     expected = tmp_path / "vos-suite" / f"toy-{toy.TOY_VERSION}"
     assert ensure_toy() == expected
     assert Davis(expected, split="train").names == ("meadow",)
+
+
+def test_reading_makes_no_dataset_at_a_mistyped_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "holiday.jpg").touch()
+    before = sorted(tmp_path.rglob("*"))
+    for name in ("tyo", "empty", "file", "other"):
+        root = tmp_path / name
+        with pytest.raises(DatasetError, match=f"cli.py data toy --root {root}"):
+            open_dataset("toy", root)
+    assert sorted(tmp_path.rglob("*")) == before
+    target = generate_toy(tmp_path / "toy", **TINY)
+    assert find_toy(target) == find_toy(str(target)) == target
+    assert open_dataset("toy", target, "val").names == ("terrace",)
+    # one that is there is repaired, and without a root there is one
+    monkeypatch.setattr(toy, "generate_toy", functools.partial(generate_toy, **TINY))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    good = digest(target)
+    (target / "Flow" / "480p" / "meadow" / "00001.png").unlink()
+    assert digest(find_toy(target)) == good
+    assert digest(find_toy()) == good
 
 
 def test_two_at_once_both_find_a_complete_dataset(tmp_path: Path) -> None:

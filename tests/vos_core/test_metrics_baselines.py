@@ -17,7 +17,7 @@ from vos_core.metrics.baselines import (
     grabcut_oracle,
     nearest_annotation,
 )
-from vos_core.types import Annotation, Image, LabelMap
+from vos_core.types import Annotation, BinaryMask, Image, LabelMap
 
 HEIGHT, WIDTH = 40, 60
 
@@ -101,6 +101,57 @@ def test_box_oracle_puts_the_smaller_box_on_top_whatever_the_ids() -> None:
 
 def test_box_oracle_of_nothing_is_background() -> None:
     assert not box_oracle(np.full((3, 4), 255, dtype=np.uint8)).any()
+
+
+def whole_masks() -> dict[int, BinaryMask]:
+    """Object 2 lies on top of the right half of object 1; object 7 is out of sight."""
+    masks = {i: np.zeros((HEIGHT, WIDTH), dtype=bool) for i in (1, 2, 7)}
+    masks[1][10:20, 10:30] = True
+    masks[2][10:20, 20:30] = masks[2][5:35, 20:50] = True
+    return masks
+
+
+def test_boxes_of_overlapping_objects_are_of_the_whole_masks() -> None:
+    masks = whole_masks()
+    expected = np.where(masks[1], 1, np.where(masks[2], 2, 0))  # the smaller box is on top
+
+    assert (box_oracle(masks) == expected).all()
+    assert box_oracle(masks).dtype == np.uint8
+    # of the flattened truth object 1 is cut in half
+    assert (box_oracle(np.where(masks[2], 2, masks[1]).astype(np.uint8)) == 1).sum() == 100
+
+
+def test_grabcut_uses_the_boxes_of_whole_masks() -> None:
+    masks = whole_masks()
+    image = np.full((HEIGHT, WIDTH, 3), 40, dtype=np.uint8)
+    image[masks[2]] = (30, 30, 200)
+    image[masks[1]] = (200, 30, 30)
+
+    assert (grabcut_oracle(image, masks) == box_oracle(masks)).all()
+
+
+def test_whole_masks_need_one_size() -> None:
+    mask = np.ones((3, 4), dtype=bool)
+    with pytest.raises(MaskError, match=r"one size, not \[\(3, 4\), \(4, 3\)\]"):
+        box_oracle({1: mask, 2: mask.T})
+    with pytest.raises(MaskError, match="one size, not none"):
+        box_oracle({})
+
+
+def test_oracles_know_the_truth_that_they_are_told() -> None:
+    clip = FakeClip(3, truth=())
+    told = {1: whole_masks()}.get
+
+    boxes = list(baseline_masks("box_oracle", clip, truth=told))
+    cuts = list(baseline_masks("grabcut_oracle", clip, truth=told))
+
+    assert (
+        [mask is None for mask in boxes] == [mask is None for mask in cuts] == [True, False, True]
+    )
+    assert boxes[1] is not None
+    assert (boxes[1] == box_oracle(whole_masks())).all()
+    assert cuts[1] is not None
+    assert (cuts[1] == grabcut_oracle(picture(moved(1)), whole_masks())).all()
 
 
 def test_grabcut_finds_what_differs_from_its_surroundings() -> None:

@@ -224,7 +224,7 @@ class SequenceScorer(Scorer):
         """Return the pixels that do not count; None for none, which saves work for each object."""
         if isinstance(truth, Mapping) or self._protocol.void_as_background:
             return None
-        void = truth == VOID
+        void: BinaryMask = truth == VOID
         return void if void.any() else None
 
     def _as_one_object(self, truth: Truth, size: tuple[int, ...]) -> LabelMap:
@@ -245,7 +245,8 @@ def _region(truth: Truth, object_id: int, size: tuple[int, ...]) -> BinaryMask:
     """Return the true mask of one object; one that is not listed is not there."""
     if isinstance(truth, Mapping):
         return truth.get(object_id, np.zeros(size, dtype=np.bool_))
-    return truth == object_id
+    owned: BinaryMask = truth == object_id
+    return owned
 
 
 class _ObjectTrack:

@@ -89,8 +89,7 @@ def _parse(args: Sequence[str]) -> argparse.Namespace:
     if options.repair and options.root is None:
         parser.error("--repair needs --root, the data to copy")
     for path in (options.root, options.mask):
-        # the toy set is generated where it is not
-        if path is not None and not path.exists() and options.dataset != "toy":
+        if path is not None and not path.exists():
             raise DatasetError(f"{path}: no such file or folder; check the path.")
     if options.root and options.root.is_file() and options.dataset != "folder":
         raise DatasetError(f"{options.root}: is a file; unpack it, and name the folder.")

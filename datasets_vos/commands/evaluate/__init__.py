@@ -56,6 +56,7 @@ def _parse(args: Sequence[str]) -> argparse.Namespace:
     options = parser.parse(args)
     if options.out:
         require_file_name(options.out, ".json")
+        _require_other_file(options.out, [options.attributes, options.seen, options.interactions])
     if options.interactions:
         _refuse(
             options,
@@ -144,10 +145,18 @@ def _add_allowances(parser: argparse.ArgumentParser) -> None:
         "missing": "leave out missing sequences, take missing frames as empty",
         "extra-ids": "score masks with ids that the truth never has",
         "swapped-ids": "score masks whose ids look permuted",
+        "merged-ids": "score several objects that look merged into one",
         "perfect": "score masks that equal the truth",
     }
     for name, help_text in allowances.items():
         parser.add_argument(f"--allow-{name}", action="store_true", help=help_text)
+
+
+def _require_other_file(out: Path, inputs: Sequence[Path | None]) -> None:
+    written = {out.with_suffix(suffix).resolve() for suffix in (".json", ".csv", ".png")}
+    for path in inputs:
+        if path and path.resolve() in written:
+            raise ConfigError(f"--out {out}: would replace the input {path}; give another name.")
 
 
 def _require_one_source(options: argparse.Namespace) -> None:
@@ -160,11 +169,14 @@ def _require_one_source(options: argparse.Namespace) -> None:
 
 
 def _refuse_unused(options: argparse.Namespace) -> None:
+    of_ids = {"allow_extra_ids", "allow_swapped_ids", "allow_merged_ids"}
+    if options.baseline:
+        _refuse(options, of_ids | {"allow_missing", "allow_perfect"}, "--baseline")
     if not options.dataset.startswith("youtube_vos"):
         _refuse(options, {"seen"}, repr(options.dataset))
     if options.dataset not in PROTOCOLS:
         of_videos = {"baseline", "protocol", "attributes", "stability", "official_decay"}
-        _refuse(options, of_videos, repr(options.dataset))
+        _refuse(options, of_videos | of_ids, repr(options.dataset))
 
 
 def _refuse(options: argparse.Namespace, names: Collection[str], beside: str) -> None:
@@ -181,4 +193,6 @@ def _some(names: Sequence[str]) -> str:
 def results_folder(results: Path) -> Path:
     """Return the folder of the masks: of a run folder, what is under ``masks/``."""
     inner = results / "masks"
-    return inner if inner.is_dir() else results
+    # a sequence may be called masks, too
+    beside = (path for path in results.glob("[!.]*/*.png") if path.parent != inner)
+    return inner if inner.is_dir() and next(beside, None) is None else results

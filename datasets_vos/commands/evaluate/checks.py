@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from datasets_vos import DiskClip
+from datasets_vos.commands.output import counted, some
 from datasets_vos.images import natural_key
 from datasets_vos.integrity.editions import edition_of
 from datasets_vos.results import StoredResults
@@ -15,13 +16,10 @@ from vos_core.types import VOID
 
 if TYPE_CHECKING:
     from datasets_vos.commands.evaluate.clips import Scored
-    from vos_core.metrics import GlobalScores, Scores
-
-_NAMED = 5
 
 
 class Suspicion(NamedTuple):
-    """Something that looks like a mistake, and the option that allows it."""
+    """Something that looks like a mistake, and the option that allows it; empty if none has to."""
 
     option: str
     what: str
@@ -46,60 +44,82 @@ def require_complete(
     if not present or (absent and not allowed):
         raise DatasetError(
             f"{stored.root}: {len(absent)} of {len(clips)} sequences have no masks "
-            f"({_some(absent)}){_edition_hint(stored)}; run the method on them, choose others with "
+            f"({some(absent)}){_hint(clips, stored)}; run the method on them, choose others with "
             f"--sequences{', or pass --allow-missing to leave them out' if present else ''}."
         )
-    if allowed:
-        return present, absent
+    _require_no_strays(present, stored)
     gaps = []
     for clip in present:
         required = {clip.frame_names[i] for i in clip.truth_frames} & set(clip.required_names)
         if lacking := sorted(required - set(stored.frame_names(clip.name)), key=natural_key):
             counts = f"{len(lacking)} of {len(required)}, first {lacking[0]}.png"
             gaps.append(f"{clip.name} lacks {counts}")
-    if gaps:
+    if gaps and not allowed:
         raise DatasetError(
-            f"{stored.root}: masks of frames are missing ({_some(gaps, '; ')}); run the method "
+            f"{stored.root}: masks of frames are missing ({some(gaps, '; ')}); run the method "
             "again, or pass --allow-missing to take them as empty."
         )
     return present, absent
 
 
-def _edition_hint(stored: StoredResults) -> str:
-    title = edition_of(stored.sequences)
-    return f", the folder holds those of {title}" if title else ""
+def _require_no_strays(clips: Sequence[DiskClip], stored: StoredResults) -> None:
+    """Refuse masks of frames that do not exist: frames are numbered otherwise, or mixed up."""
+    strays = []
+    for clip in clips:
+        known = set(clip.frame_names)
+        if stray := [name for name in stored.frame_names(clip.name) if name not in known]:
+            strays.append(f"{clip.name}/{stray[0]}.png ({len(stray)} of that sequence)")
+    if strays:
+        raise DatasetError(
+            f"{stored.root}: masks belong to no frame ({some(strays, '; ')}); number masks as the "
+            "frames are, and keep other pictures elsewhere."
+        )
 
 
-def suspicions(scored: Sequence["Scored"], scores: "Scores", *, baseline: bool) -> list[Suspicion]:
-    """Return what looks like a mistake in masks that could be scored."""
-    found = [each for sequence in scored for each in _of_ids(sequence)]
-    found += _of_one_object(scored)
-    perfect = all(
-        j == 1 and f == 1
-        for each in scores["per_object"].values()
-        for j, f in zip(each["J_frames"], each["F_frames"], strict=True)
-    )
-    if perfect and not baseline:
+def _hint(clips: Sequence[DiskClip], stored: StoredResults) -> str:
+    """Say what is there in the place of the sequences."""
+    if title := edition_of(stored.sequences):
+        return f", the folder holds those of {title}"
+    names = {clip.name for clip in clips}
+    for folder in stored.sequences:
+        if any((stored.root / folder / name).is_dir() for name in names):
+            return f", they seem to lie one folder deeper, in {stored.root / folder}"
+    return ""
+
+
+def suspicions(scored: Sequence["Scored"], *, one_object: bool) -> list[Suspicion]:
+    """Return what looks like a mistake in masks that could be scored.
+
+    Args:
+        scored: All sequences.
+        one_object: The dataset has one object in each sequence.
+    """
+    found = [each for sequence in scored for each in _of_ids(sequence, one_object=one_object)]
+    perfect = [each.result.sequence for each in scored if _is_perfect(each)]
+    if 0 < len(perfect) < len(scored):
+        found.append(Suspicion("", f"prediction equals ground truth in {some(perfect)}"))
+    elif perfect:
         what = "prediction equals ground truth: is the results folder the annotation folder?"
         found.append(Suspicion("--allow-perfect", what))
     return found
 
 
-def _of_ids(scored: "Scored") -> Iterable[Suspicion]:
+def _of_ids(scored: "Scored", *, one_object: bool) -> Iterable[Suspicion]:
     """Yield what the ids of one sequence tell."""
     result = scored.result
     if result.extra_ids:
-        ids = ", ".join(
-            f"{i} (in {frames} of {result.frames} frames)" for i, frames in result.extra_ids.items()
-        )
+        ids = ", ".join(f"{i} (in {frames} frames)" for i, frames in result.extra_ids.items())
         what = f"{result.sequence}: the masks hold ids that the truth never has: {ids}"
-        if result.predicted_ids == (VOID,):
-            what += "; they are masks of 0 and 255, so write the object as 1"
+        if set(result.extra_ids) == {VOID}:
+            what += "; 255 is void, so write objects as 1, 2 and so on"
         yield Suspicion("--allow-extra-ids", what)
-    if len(scored.merged_ids) > 1:
+    if len(scored.merged_ids) > 1 and one_object:
         ids = ", ".join(map(str, scored.merged_ids))
         what = f"{result.sequence}: a mask holds ids {ids} but all count as one object; are these "
-        yield Suspicion("--allow-extra-ids", what + "results of a multi-object set (DAVIS 2017)?")
+        yield Suspicion("--allow-merged-ids", what + "results of a multi-object set (DAVIS 2017)?")
+    if result.merged:
+        what = f"{result.sequence}: one id covers all objects, of which there are several; are "
+        yield Suspicion("--allow-merged-ids", what + "these results of DAVIS 2016?")
     if swap := result.swap:
         pairs = ", ".join(f"{predicted} for {true}" for true, predicted in swap.ids.items())
         if len(swap.ids) == 2:
@@ -111,34 +131,30 @@ def _of_ids(scored: "Scored") -> Iterable[Suspicion]:
         )
 
 
-def _of_one_object(scored: Sequence["Scored"]) -> list[Suspicion]:
-    """Tell that of many objects only one is ever predicted."""
-    several = [each.result for each in scored if len(each.result.objects) > 1]
-    proposals = any("proposal" in o for result in several for o in result.objects.values())
-    if not several or proposals or any(len(result.predicted_ids) > 1 for result in several):
-        return []
-    what = f"never more than one object is predicted, though {len(several)} sequences have several"
-    return [Suspicion("--allow-missing", f"{what}; are these results of DAVIS 2016?")]
+def _is_perfect(scored: "Scored") -> bool:
+    return all(
+        j == 1 and f == 1
+        for each in scored.result.objects.values()
+        for j, f in zip(each["J_frames"], each["F_frames"], strict=True)
+    )
 
 
 def warn(scored: Sequence["Scored"], absent: Sequence[str]) -> None:
     """Tell on stderr what took no part in the scores."""
     if absent:
-        _warn(f"{len(absent)} sequences have no masks and are left out: {_some(absent)}")
+        _warn(f"{counted(len(absent), 'sequence')} without masks left out: {some(absent)}")
     for each in scored:
         result = each.result
         if each.missing:
-            _warn(f"{result.sequence}: {each.missing} masks are missing and taken as empty")
+            _warn(f"{result.sequence}: {counted(each.missing, 'missing mask')} taken as empty")
         if result.left_out:
             _warn(
                 f"{result.sequence}: the rules score the objects of the first frame only, so "
                 f"{', '.join(map(str, result.left_out))} took no part"
             )
         if each.without_truth:
-            _warn(
-                f"{result.sequence}: {each.without_truth} of {result.frames} frames have no true "
-                "mask and are not scored"
-            )
+            frames = f"{each.without_truth} of {counted(result.frames, 'frame')}"
+            _warn(f"{result.sequence}: {frames} without true mask, not scored")
 
 
 def judge(found: Sequence[Suspicion], options: argparse.Namespace) -> None:
@@ -147,21 +163,27 @@ def judge(found: Sequence[Suspicion], options: argparse.Namespace) -> None:
     Raises:
         MaskError: If something looks like a mistake and is not allowed.
     """
+    wrong = refused(found, options)
     for each in found:
-        if _is_allowed(each, options):
+        if each not in wrong:
             _warn(each.what)
-    refused = [each for each in found if not _is_allowed(each, options)]
-    if refused:
-        named = _some([each.what for each in refused], "; ")
-        allowances = " ".join(dict.fromkeys(each.option for each in refused))
+    if wrong:
+        named = some([each.what for each in wrong], "; ")
+        allowances = " ".join(dict.fromkeys(each.option for each in wrong))
         raise MaskError(
             f"the masks look wrong: {named}; nothing was written, so mend the masks, or pass "
             f"{allowances} if that is how they should be."
         )
 
 
+def refused(found: Sequence[Suspicion], options: argparse.Namespace) -> list[Suspicion]:
+    """Return what is not allowed."""
+    return [each for each in found if not _is_allowed(each, options)]
+
+
 def _is_allowed(suspicion: Suspicion, options: argparse.Namespace) -> bool:
-    return bool(getattr(options, suspicion.option.strip("-").replace("-", "_")))
+    name = suspicion.option.strip("-").replace("-", "_")
+    return not name or bool(getattr(options, name))
 
 
 def read_attributes(path: Path) -> dict[str, list[str]]:
@@ -193,26 +215,17 @@ def read_attributes(path: Path) -> dict[str, list[str]]:
     return content
 
 
-def score_attributes(
-    scores: "Scores", attributes: Mapping[str, Sequence[str]], path: Path
-) -> dict[str, "GlobalScores"]:
-    """Return tag -> mean over the sequences that bear it.
+def require_tags(
+    attributes: Mapping[str, Sequence[str]], clips: Sequence[DiskClip], path: Path
+) -> None:
+    """Refuse attributes that lack a sequence.
 
     Raises:
-        ConfigError: If no tag is known of a scored sequence.
+        ConfigError: If one does.
     """
-    from vos_core.metrics.attributes import per_attribute
-
-    untagged = [name for name in scores["sequences"] if name not in attributes]
-    if untagged:
-        raise ConfigError(f"{path}: has no tags of {_some(untagged)}; add them.")
-    return per_attribute(scores, attributes)
+    if untagged := [clip.name for clip in clips if clip.name not in attributes]:
+        raise ConfigError(f"{path}: has no tags of {some(untagged)}; add them.")
 
 
 def _warn(message: str) -> None:
     print(f"warning: {message}.", file=sys.stderr)
-
-
-def _some(items: Sequence[str], separator: str = ", ") -> str:
-    shown = separator.join(items[:_NAMED])
-    return shown if len(items) <= _NAMED else f"{shown} and {len(items) - _NAMED} more"

@@ -7,17 +7,17 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from datasets_vos import PROTOCOLS, DiskClip, open_dataset
 from datasets_vos.commands import make_folder
 from datasets_vos.commands.evaluate import checks, results_folder
+from datasets_vos.commands.output import write_bytes
 from datasets_vos.commands.parallel import work_through
-from datasets_vos.masks import object_ids, read_mask
 from datasets_vos.results import StoredResults
-from vos_core.errors import DatasetError, VOSError
+from vos_core.errors import ConfigError, DatasetError, MaskError
 from vos_core.types import LabelMap
 
 # --help does not wait for the metrics and what they import
@@ -35,9 +35,9 @@ class Scored:
         result: The scores.
         categories: Object id -> category, where the dataset has some.
         stability: Object id -> T; empty unless asked for.
-        without_truth: Number of frames that have no true mask.
+        without_truth: Number of frames that should be scored but have no true mask.
         missing: Number of scored frames that have no predicted mask.
-        merged_ids: Ids that one mask held before all became one object; empty if just one.
+        merged_ids: Most ids that one mask held before all became one object.
     """
 
     result: "SequenceResult"
@@ -48,6 +48,13 @@ class Scored:
     merged_ids: tuple[int, ...]
 
 
+class Prediction(NamedTuple):
+    """A (H, W) uint8 label map, and the ids that were merged into it."""
+
+    label_map: LabelMap
+    merged_ids: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True)
 class StoredMasks:
     """Masks in a folder."""
@@ -55,23 +62,25 @@ class StoredMasks:
     stored: StoredResults
     binary: bool
 
-    def read(self, clip: DiskClip, wanted: Collection[int]) -> Iterator[LabelMap | None]:
+    def read(self, clip: DiskClip, wanted: Collection[int]) -> Iterator[Prediction | None]:
         """Yield the mask of each frame; None where it is not stored or not wanted."""
         stored = set(self.stored.frame_names(clip.name))
         for index, name in enumerate(clip.frame_names):
             there = index in wanted and name in stored
-            yield self.stored.read(clip.name, name) if there else None
+            yield self._read(clip, name) if there else None
 
-    def ids_in_one_mask(self, clip: DiskClip) -> tuple[int, ...]:
-        """Return the ids in the middle mask of a sequence, if they will be merged."""
-        if not self.binary:
-            return ()
-        names = self.stored.frame_names(clip.name)
-        try:
-            label_map = read_mask(self.stored.root / clip.name / f"{names[len(names) // 2]}.png")
-        except VOSError:
-            return ()  # graded masks have no ids
-        return object_ids(label_map)
+    def _read(self, clip: DiskClip, name: str) -> Prediction:
+        if self.binary:
+            prediction = Prediction(*self.stored.read_merged(clip.name, name))
+        else:
+            prediction = Prediction(self.stored.read(clip.name, name))
+        (height, width), (true_height, true_width) = prediction.label_map.shape, clip.size
+        if (height, width) != clip.size:
+            raise MaskError(
+                f"{self.stored.root / clip.name / name}.png: the mask is {width}x{height} pixels "
+                f"but the frame is {true_width}x{true_height}; write masks at the native size."
+            )
+        return prediction
 
 
 @dataclass(frozen=True)
@@ -81,15 +90,14 @@ class BaselineMasks:
     name: "Baseline"
     every: int | None
 
-    def read(self, clip: DiskClip, wanted: Collection[int]) -> Iterator[LabelMap | None]:
+    def read(self, clip: DiskClip, wanted: Collection[int]) -> Iterator[Prediction | None]:
         """Yield the mask of each frame; None where the truth that it needs is missing."""
+        from datasets_vos.scoring import truth_to_score
         from vos_core.metrics.baselines import baseline_masks
 
-        return baseline_masks(self.name, clip, self.every)
-
-    def ids_in_one_mask(self, clip: DiskClip) -> tuple[int, ...]:
-        """Return no ids; those of the truth are merged as the protocol says."""
-        return ()
+        truth = partial(truth_to_score, clip)
+        for label_map in baseline_masks(self.name, clip, self.every, truth=truth):
+            yield None if label_map is None else Prediction(label_map)
 
 
 Source = StoredMasks | BaselineMasks
@@ -113,15 +121,19 @@ def main(options: argparse.Namespace) -> None:
     """
     from datasets_vos.commands.evaluate import table
     from datasets_vos.scoring import seen_categories
-    from vos_core.metrics import protocol
+    from vos_core.metrics import per_attribute, protocol
 
     rules = protocol(options.protocol or PROTOCOLS[options.dataset])
     rules = replace(rules, wrap_decay=options.official_decay)
+    if options.stability and rules.proposals:
+        raise ConfigError(f"--stability does not go with {rules.name!r}; leave it out.")
     attributes = checks.read_attributes(options.attributes) if options.attributes else None
     seen = seen_categories(options.seen) if options.seen else None
     clips: Sequence[DiskClip] = list(
         open_dataset(options.dataset, options.root, options.split, sequences=options.sequences)
     )
+    if attributes is not None:
+        checks.require_tags(attributes, clips, options.attributes)
     absent: list[str] = []
     if options.baseline:
         source: Source = BaselineMasks(options.baseline, options.annotate_every)
@@ -138,13 +150,16 @@ def main(options: argparse.Namespace) -> None:
     scored = _score_all(clips, settings, options.workers)
     scores = _collect(scored, rules, options, absent)
     if attributes is not None:
-        scores["per_attribute"] = checks.score_attributes(scores, attributes, options.attributes)
-    table.show(scores)
-    suspicions = checks.suspicions(scored, scores, baseline=options.baseline is not None)
-    checks.warn(scored, absent)
-    checks.judge(suspicions, options)
-    if options.out:
+        scores["per_attribute"] = per_attribute(scores, attributes)
+    found = []
+    if not options.baseline:
+        one_object = protocol(PROTOCOLS[options.dataset]).binary
+        found = checks.suspicions(scored, one_object=one_object)
+    if options.out and not checks.refused(found, options):
         _write(options.out, scores)
+    table.show(scores)
+    checks.warn(scored, absent)
+    checks.judge(found, options)
 
 
 def _no_truth(dataset: str) -> DatasetError:
@@ -174,26 +189,27 @@ def _score(clip: DiskClip, settings: _Settings) -> Scored:
     with_truth, required = set(clip.truth_frames), set(clip.required_names)
     counted = range(rules.drop_first, len(clip.frame_names) - rules.drop_last)
     wanted = with_truth.union(counted) if stability else with_truth
-    missing = 0
-    for index, prediction in enumerate(settings.source.read(clip, wanted)):
-        if stability and prediction is not None and index in counted:
-            binary = (prediction > 0).view(np.uint8)
-            stability.update(binary if rules.binary else prediction)
+    missing, merged_ids = 0, tuple[int, ...]()
+    empty = Prediction(np.zeros(clip.size, dtype=np.uint8))
+    for index, found in enumerate(settings.source.read(clip, wanted)):
+        prediction = found or empty
+        merged_ids = max(merged_ids, prediction.merged_ids, key=len)
+        if stability and index in counted:
+            one = (prediction.label_map > 0).view(np.uint8)
+            stability.update(one if rules.binary else prediction.label_map)
         truth = truth_to_score(clip, index) if index in with_truth else None
         if truth is None:
             scorer.skip(index)
             continue
-        if prediction is None:
-            missing += clip.frame_names[index] in required
-            prediction = np.zeros(clip.size, dtype=np.uint8)
-        scorer.update(index, prediction, truth)
+        missing += found is None and clip.frame_names[index] in required
+        scorer.update(index, prediction.label_map, truth)
     return Scored(
         result=scorer.result(),
         categories=categories_of(clip, settings.seen),
         stability=stability.result() if stability else {},
-        without_truth=len(clip.frame_names) - len(with_truth),
+        without_truth=len(required - {clip.frame_names[i] for i in with_truth}),
         missing=missing,
-        merged_ids=settings.source.ids_in_one_mask(clip),
+        merged_ids=merged_ids,
     )
 
 
@@ -214,6 +230,8 @@ def _collect(
 
     categories = {each.result.sequence: each.categories for each in scored}
     scores = collect_scores(rules, [each.result for each in scored], categories)
+    if options.seen and "seen" not in scores["per_category"]:
+        raise ConfigError(f"--seen {options.seen}: names no category of what was scored.")
     if math.isnan(headline_number(scores)):
         raise _no_truth(options.dataset)
     if options.stability:
@@ -240,7 +258,7 @@ def _add_stability(scores: "Scores", scored: Sequence[Scored]) -> None:
 def _write(out: Path, scores: "Scores") -> None:
     from vos_core.metrics import write_scores
 
-    with tempfile.TemporaryDirectory(prefix=".scores.", dir=out.parent) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         write_scores(folder, scores)
-        (Path(folder) / "scores.json").replace(out)
-        (Path(folder) / "per_sequence.csv").replace(out.with_suffix(".csv"))
+        write_bytes(out.with_suffix(".csv"), Path(folder, "per_sequence.csv").read_bytes())
+        write_bytes(out, Path(folder, "scores.json").read_bytes())

@@ -22,12 +22,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
 from datasets_vos.commands.evaluate.origin import origin
-from datasets_vos.commands.output import write_bytes
+from datasets_vos.commands.output import counted, number_table, plain_console, write_bytes
 from vos_core.errors import CorruptFileError, DatasetError, MaskError
 
 # --help does not wait for the metrics and what they import
@@ -171,17 +167,14 @@ def _curve_png(scores: "InteractiveScores") -> bytes:
 
 
 def _print(scores: "InteractiveScores") -> None:
-    console = Console()
-    table = Table("round", box=box.SIMPLE_HEAD)
-    for heading in ("samples", "seconds", "J&F"):
-        table.add_column(heading, justify="right")
+    console = plain_console()
+    table = number_table("round", "samples", "seconds", "J&F")
     for number, each in enumerate(scores["rounds"], start=1):
         cells = (str(each["played"]), f"{each['seconds']:.1f}", f"{each['quality']:.3f}")
         table.add_row(str(number), *cells)
     console.print(table)
     console.print(
         f"AUC {scores['AUC']:.3f}, J&F@60s {scores['J&F@60s']:.3f} (interactive: {scores['rule']})",
-        highlight=False,
         soft_wrap=True,
     )
 
@@ -200,8 +193,8 @@ def _warn(rounds: "Sequence[Round]") -> None:
     if over:
         sequence, scribble = over[0]
         print(
-            f"warning: {len(over)} of {len(spent)} samples took longer than the benchmark allows, "
-            f"which would have ended them earlier; first {sequence}, scribbles {scribble}: "
-            f"{spent[over[0]]:g} s of {allowed[over[0]]:g} s.",
+            f"warning: {len(over)} of {counted(len(spent), 'sample')} took longer than the "
+            "benchmark allows, which would have ended them earlier; first "
+            f"{sequence}, scribbles {scribble}: {spent[over[0]]:g} s of {allowed[over[0]]:g} s.",
             file=sys.stderr,
         )

@@ -6,21 +6,24 @@ import io
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, cast
 
 import numpy as np
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from datasets_vos import open_dataset
 from datasets_vos.commands import make_folder
 from datasets_vos.commands.evaluate import results_folder
 from datasets_vos.commands.evaluate.origin import origin
-from datasets_vos.commands.output import write_bytes
+from datasets_vos.commands.output import (
+    counted,
+    number_table,
+    plain_console,
+    some,
+    write_bytes,
+)
 from datasets_vos.commands.parallel import work_through
 from datasets_vos.mask_formats import INSTANCE_CODES
 from datasets_vos.mots import CLASSES, MotsClip
@@ -33,8 +36,10 @@ from vos_core.metrics.mots import (
     MotsSequenceResult,
     collect_mots,
 )
+from vos_core.metrics.scores import without_nan
 
-_NAMED = 5
+_HEADINGS = ("sMOTSA", "MOTSA", "MOTSP", "recall", "prec.", "FP", "FN", "IDS")
+_PERFECT = "prediction equals ground truth: is the results folder the annotation folder?"
 
 
 class _Scored(NamedTuple):
@@ -74,10 +79,17 @@ def main(options: argparse.Namespace) -> None:
         "scoring sequences", score, clips, files=2 * frames, workers=options.workers
     )
     scores = _collect(scored, absent, options)
+    perfect = _is_perfect(scores)
+    refused = perfect and not options.allow_perfect
+    if options.out and not refused:
+        _write(options.out, scores)  # first, because whoever reads the tables may stop
     _print(scores)
-    _judge(scores, allow_perfect=options.allow_perfect)
-    if options.out:
-        _write(options.out, scores)
+    if refused:
+        raise MaskError(
+            f"{_PERFECT} Nothing was written; pass --allow-perfect if that is how it should be."
+        )
+    if perfect:
+        print(f"warning: {_PERFECT}", file=sys.stderr)
 
 
 def _require_complete(
@@ -88,8 +100,8 @@ def _require_complete(
     absent = [clip.name for clip in clips if clip.name not in stored.sequences]
     if not present or (absent and not allowed):
         raise DatasetError(
-            f"{stored.root}: {len(absent)} of {len(clips)} sequences have no predictions "
-            f"({_some(absent)}); one without objects needs an empty .txt. Run the method on them"
+            f"{stored.root}: predictions of {len(absent)} of {counted(len(clips), 'sequence')} are "
+            f"missing ({some(absent)}); without objects it needs an empty .txt. Run the method"
             f"{', or pass --allow-missing to leave them out' if present else ''}."
         )
     gaps, strays = [], []
@@ -99,15 +111,15 @@ def _require_complete(
             total = len(clip.frame_names)
             gaps.append(f"{clip.name} lacks {len(missing)} of {total}, first {missing[0]}")
         if extra:
-            strays.append(f"{clip.name} has {_some(extra)}, but begins at {clip.frame_names[0]}")
+            strays.append(f"{clip.name} has {some(extra)}, but begins at {clip.frame_names[0]}")
     if strays:
         raise DatasetError(
             f"{stored.root}: there are predictions for frames that do not exist "
-            f"({_some(strays, '; ')}); check the dataset, the split and how frames are numbered."
+            f"({some(strays, '; ')}); check the dataset, the split and how frames are numbered."
         )
     if gaps and not allowed:
         raise DatasetError(
-            f"{stored.root}: predictions of frames are missing ({_some(gaps, '; ')}); run the "
+            f"{stored.root}: predictions of frames are missing ({some(gaps, '; ')}); run the "
             "method again, or pass --allow-missing to take them as empty."
         )
     return present, absent
@@ -123,8 +135,8 @@ def _require_truth(clips: Sequence[MotsClip], dataset: str) -> None:
         bare = [name for i, name in enumerate(clip.frame_names) if i not in clip.mask_paths]
         if bare:
             raise DatasetError(
-                f"{clip.where}: {len(bare)} frames have no true masks ({_some(bare)}); unpack the "
-                "instances again."
+                f"{clip.where}: true masks of {counted(len(bare), 'frame')} are missing "
+                f"({some(bare)}); unpack the instances again."
             )
 
 
@@ -149,45 +161,32 @@ def _collect(
             "choose other sequences."
         )
     if absent:
-        scores["rule"] += f", {len(absent)} sequences without predictions left out"
+        left_out = counted(len(absent), "sequence")
+        scores["rule"] += f", {left_out} without predictions left out"
     if missing := sum(each.missing for each in scored):
-        scores["rule"] += f", {missing} missing frames taken as empty"
+        scores["rule"] += f", {counted(missing, 'missing frame')} taken as empty"
     return {**scores, **origin(options)}
 
 
-def _judge(scores: MotsScores, *, allow_perfect: bool) -> None:
-    """Refuse predictions that equal the truth, unless they may.
-
-    Raises:
-        MaskError: If they do.
-    """
-    if any(each["sMOTSA"] != 1 for each in scores["per_class"].values() if each["M"]):
-        return
-    what = "prediction equals ground truth: is the results folder the annotation folder?"
-    if not allow_perfect:
-        raise MaskError(
-            f"{what} Nothing was written; pass --allow-perfect if that is how it should be."
-        )
-    print(f"warning: {what}", file=sys.stderr)
+def _is_perfect(scores: MotsScores) -> bool:
+    """Tell whether the predictions equal the truth."""
+    classes = scores["per_class"].values()
+    return all(each["sMOTSA"] == 1 if each["M"] else each["FP"] == 0 for each in classes)
 
 
 def _print(scores: MotsScores) -> None:
-    console = Console()
+    console = plain_console()
     # a class may be none of the set's, as cars are in MOTS20
     shown = {name: m for name, m in scores["per_class"].items() if m["M"] + m["FP"] + m["ignored"]}
     for name, total in shown.items():
-        table = Table(name, box=box.SIMPLE_HEAD)
-        for heading in ("sMOTSA", "MOTSA", "MOTSP", "recall", "prec.", "FP", "FN", "IDS"):
-            table.add_column(heading, justify="right")
+        table = number_table(name, *_HEADINGS)
         for sequence, each in scores["sequences"].items():
             table.add_row(sequence, *_cells(each[name]))
         table.add_section()
         table.add_row("all", *_cells(total))
         console.print(table)
     numbers = ", ".join(f"{name} {_percent(m['sMOTSA'])}" for name, m in shown.items())
-    console.print(
-        f"sMOTSA {numbers} (mots: {scores['rule']}; in %)", highlight=False, soft_wrap=True
-    )
+    console.print(f"sMOTSA {numbers} (mots: {scores['rule']}; in %)", soft_wrap=True)
 
 
 def _cells(m: MotsMeasures) -> list[str]:
@@ -206,23 +205,8 @@ def _write(out: Path, scores: MotsScores) -> None:
     writer.writeheader()
     for sequence, classes in scores["sequences"].items():
         for name, each in classes.items():
-            writer.writerow({"sequence": sequence, "class": name} | _without_nan(each))
-    text = json.dumps(_without_nan(scores), allow_nan=False, indent=1) + "\n"
+            numbers = {key: without_nan(value) for key, value in each.items()}
+            writer.writerow({"sequence": sequence, "class": name} | numbers)
+    text = json.dumps(without_nan(scores), allow_nan=False, indent=1) + "\n"
     write_bytes(out.with_suffix(".csv"), table.getvalue().encode())
     write_bytes(out, text.encode())
-
-
-def _without_nan(content: Mapping[str, object]) -> dict[str, object]:
-    """Replace NaN, which JSON lacks, by None."""
-    plain: dict[str, object] = {}
-    for key, value in content.items():
-        if isinstance(value, Mapping):
-            plain[key] = _without_nan(value)
-        else:
-            plain[key] = None if isinstance(value, float) and math.isnan(value) else value
-    return plain
-
-
-def _some(items: Sequence[str], separator: str = ", ") -> str:
-    shown = separator.join(items[:_NAMED])
-    return shown if len(items) <= _NAMED else f"{shown} and {len(items) - _NAMED} more"

@@ -12,14 +12,17 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from datasets_vos import StillImage, open_stills
 from datasets_vos.commands import make_folder
 from datasets_vos.commands.evaluate import results_folder
-from datasets_vos.commands.output import write_bytes
+from datasets_vos.commands.output import (
+    counted,
+    number_table,
+    plain_console,
+    some,
+    write_bytes,
+)
 from datasets_vos.commands.parallel import work_through
 from datasets_vos.images import IMAGE_SUFFIXES, load_pillow, natural_key
 from datasets_vos.mask_formats import BinaryMasks
@@ -32,7 +35,7 @@ from vos_core.types import LabelMap
 if TYPE_CHECKING:
     from vos_core.metrics.saliency import ImageScores, LevelCounts, SaliencyResult
 
-_NAMED = 5
+_NEARLY_BLACK = 0.01  # highest share of pixels of level 1 in a graded map without higher ones
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,10 @@ def main(options: argparse.Namespace) -> None:
     and 255, or palette masks. If all files together hold no other level than 0 and 1, they are
     masks, too.
 
+    A map whose highest level is 1 is refused beside maps that hold higher ones: it may be a mask,
+    or nearly black. It is taken as nearly black only if some map of the set has more than two
+    levels, so that they are graded, and at most one in a hundred of its own pixels is 1.
+
     Args:
         options: ``dataset`` (one of ``list_still_datasets()``), ``root``, ``split``,
             ``sequences`` (must be unset), ``results``, ``out`` and ``workers``, as parsed by
@@ -61,7 +68,8 @@ def main(options: argparse.Namespace) -> None:
         DatasetError: If data or maps are missing, or there are maps of other images; the message
             names them.
         CorruptFileError: If a file cannot be decoded.
-        MaskError: If a map is unusable, e.g. of another size than its image.
+        MaskError: If a map is unusable, e.g. of another size than its image, some are masks of 0
+            and 1 and others not, or all equal the truth.
     """
     if options.root is None:
         raise ConfigError(f"dataset {options.dataset!r} needs --root, the path of its data.")
@@ -79,10 +87,15 @@ def main(options: argparse.Namespace) -> None:
         "scoring images", count, stills, files=2 * len(stills), workers=options.workers
     )
     scored = _score(stills, counts, folder, len(absent))
+    refused = not options.allow_perfect and _is_truth(stills, scored, folder)
+    if options.out and not refused:
+        _write(options.out, scored, options)  # first, because whoever reads the table may stop
     _print(scored)
-    _judge(scored.total, allow_perfect=options.allow_perfect)
-    if options.out:
-        _write(options.out, scored, options)
+    if refused:
+        raise MaskError(
+            "prediction equals ground truth: is the results folder the annotation folder? Nothing "
+            "was written; pass --allow-perfect if that is how it should be."
+        )
 
 
 def _missing(names: Sequence[str], folder: Path, *, allowed: bool) -> set[str]:
@@ -100,7 +113,8 @@ def _missing(names: Sequence[str], folder: Path, *, allowed: bool) -> set[str]:
     problems = []
     missing = expected - stored
     if missing and not (allowed and missing < expected):
-        problems.append(f"{len(missing)} of {len(names)} images have no map ({_some(missing)})")
+        of = f"{len(missing)} of {counted(len(names), 'image')}"
+        problems.append(f"maps of {of} are missing ({_some(missing)})")
     if strangers := stored - expected:
         problems.append(f"files are there that belong to no image ({_some(strangers)})")
     if problems:
@@ -113,9 +127,7 @@ def _missing(names: Sequence[str], folder: Path, *, allowed: bool) -> set[str]:
 
 
 def _some(files: set[str]) -> str:
-    ordered = sorted(files, key=natural_key)
-    shown = ", ".join(ordered[:_NAMED])
-    return shown if len(ordered) <= _NAMED else f"{shown} and {len(ordered) - _NAMED} more"
+    return some(sorted(files, key=natural_key))
 
 
 def _count(still: StillImage, folder: Path) -> "LevelCounts":
@@ -159,7 +171,9 @@ def _score(
 ) -> _Scored:
     from vos_core.metrics.saliency import SaliencyScorer
 
-    masks = _are_masks(counts)
+    masks = _are_masks(
+        {still.name: each for still, each in zip(stills, counts, strict=True)}, folder
+    )
     scorer = SaliencyScorer()
     images = {}
     for still, each in zip(stills, counts, strict=True):
@@ -170,10 +184,30 @@ def _score(
     return _Scored(total, images, _rule(stills, total, absent, masks=masks))
 
 
-def _are_masks(counts: "list[LevelCounts]") -> bool:
-    """Tell whether the highest level of all maps is 1."""
-    used = np.any([each.any(axis=0) for each in counts], axis=0)
-    return int(np.flatnonzero(used)[-1]) == 1
+def _are_masks(counts: "dict[str, LevelCounts]", folder: Path) -> bool:
+    """Tell whether the highest level of all maps is 1.
+
+    Raises:
+        MaskError: If that is so of some maps only, and they may be masks.
+    """
+    levels = {name: each.sum(axis=0) for name, each in counts.items()}
+    highest = {name: int(np.flatnonzero(each)[-1]) for name, each in levels.items()}
+    if max(highest.values()) <= 1:
+        return max(highest.values()) == 1
+    graded = any(np.count_nonzero(each) > 2 for each in levels.values())
+    allowed = _NEARLY_BLACK if graded else 0
+    doubtful = {
+        f"{name}.png"
+        for name, each in levels.items()
+        if highest[name] == 1 and each[1] > allowed * each.sum()
+    }
+    if doubtful:
+        higher = {f"{name}.png" for name, level in highest.items() if level > 1}
+        raise MaskError(
+            f"{folder}: maps hold only 0 and 1 ({_some(doubtful)}) beside others with higher "
+            f"levels ({_some(higher)}); save masks as 0 and 255, and saliency as 0 to 255."
+        )
+    return False
 
 
 def _spread(counts: "LevelCounts") -> "LevelCounts":
@@ -190,15 +224,15 @@ def _rule(
         truth = "truth above 127"
     else:
         truth = "all objects of the truth as one, void left out"
-    parts = [f"over {total.images} images", truth]
+    parts = [f"over {counted(total.images, 'image')}", truth]
     if absent:
         parts.append(f"{absent} without a map left out")
     if masks:
         parts.append("maps hold only 0 and 1 and are read as masks")
     if total.without_object:
         parts.append(
-            f"{total.without_object} image{'s' * (total.without_object != 1)} without an object "
-            "left out of F but not of MAE and J"
+            f"{counted(total.without_object, 'image')} without an object left out of F but not of "
+            "MAE and J"
         )
     return ", ".join(parts) + (
         "; max-F and mean-F are those of precision and recall averaged over images at 256 "
@@ -237,33 +271,36 @@ def _write(out: Path, scored: _Scored, options: argparse.Namespace) -> None:
 
 def _print(scored: _Scored) -> None:
     total = scored.total
-    console = Console()
-    table = Table("images", box=box.SIMPLE_HEAD)
-    for heading in ("MAE", "max-F", "at", "mean-F", "adaptive-F", "J at 0.5"):
-        table.add_column(heading, justify="right")
+    console = plain_console()
+    table = number_table("images", "MAE", "max-F", "at", "mean-F", "adaptive-F", "J at 0.5")
     f_measures = (total.max_f, total.max_f_threshold, total.mean_f, total.adaptive_f)
     numbers = (total.mae, *f_measures, total.jaccard)
     table.add_row(str(total.images), *(f"{number:.3f}" for number in numbers))
     console.print(table)
-    console.print(
-        f"max-F {total.max_f:.3f} (saliency: {scored.rule})", highlight=False, soft_wrap=True
-    )
-
-
-def _judge(total: "SaliencyResult", *, allow_perfect: bool) -> None:
-    """Name what made scores but looks like a mistake.
-
-    Raises:
-        MaskError: If the maps equal the truth, and that is not allowed.
-    """
+    console.print(f"max-F {total.max_f:.3f} (saliency: {scored.rule})", soft_wrap=True)
     if total.mae > 0.5:
         print(
             "warning: the maps look inverted (objects must be white): turned round, MAE would be "
             f"{1 - total.mae:.3f}.",
             file=sys.stderr,
         )
-    if total.jaccard == 1 and not allow_perfect:  # graded truth has an error, but not once cut
-        raise MaskError(
-            "prediction equals ground truth: is the results folder the annotation folder? Nothing "
-            "was written; pass --allow-perfect if that is how it should be."
-        )
+
+
+def _is_truth(stills: Sequence[StillImage], scored: _Scored, folder: Path) -> bool:
+    """Tell whether every map equals its truth, cut into object and background or as stored."""
+    scores = [scored.images[still.name] for still in stills]
+    if any(each.jaccard != 1 for each in scores):
+        return False  # no file is read again but where the truth itself is not black and white
+    return all(
+        each.mae == 0 or _is_stored_truth(still, folder / f"{still.name}.png")
+        for still, each in zip(stills, scores, strict=True)
+    )
+
+
+def _is_stored_truth(still: StillImage, path: Path) -> bool:
+    stored = [each for each in still.mask_paths if each.suffix.lower() in IMAGE_SUFFIXES]
+    return any(np.array_equal(_gray(path), _gray(each)) for each in stored)
+
+
+def _gray(path: Path) -> LabelMap:
+    return np.asarray(load_pillow(path).convert("L"))

@@ -1,20 +1,22 @@
 """How ``evaluate`` shows the scores of videos on the terminal."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from datasets_vos.commands.output import counted, number_table, plain_console
+
 if TYPE_CHECKING:
-    from vos_core.metrics import GlobalScores, Scores
+    from vos_core.metrics import GlobalScores, ObjectScores, Scores
+
+_OF_G = {"seen", "unseen"}
 
 
 def show(scores: "Scores") -> None:
     """Print sequences, global numbers, and each number's rule."""
-    console = Console()
+    console = plain_console()
     console.print(_sequences(scores))
     console.print(_total(scores))
     for heading, rows in (
@@ -24,23 +26,23 @@ def show(scores: "Scores") -> None:
         if rows:
             console.print(_groups(heading, rows))
     if quantiles := scores["quantiles"]:
-        row = _table("quantile of J over all frames", *(f"{q} %" for q in quantiles))
+        row = number_table("quantile of J over all frames", *(f"{q} %" for q in quantiles))
         row.add_row("", *map(_number, quantiles.values()))
         console.print(row)
     for line in _rules(scores):
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 def _sequences(scores: "Scores") -> Table:
     from vos_core.metrics import objects_of, per_sequence_rows
 
     stability = "T" in scores["global"]
-    table = _table("sequence", "objects", "frames", "J", "F", "J&F", *(["T"] if stability else []))
+    headings = ("objects", "frames", "J", "F", "J&F", *(["T"] if stability else []))
+    table = number_table("sequence", *headings)
     for row in per_sequence_rows(scores):
         numbers = [row["J_mean"], row["F_mean"], row["J&F_mean"]]
         if stability:
-            each = [o["T"] for o in objects_of(scores, row["sequence"]).values() if "T" in o]
-            known = [t for t in each if not math.isnan(t)]
+            known = _known_stabilities(objects_of(scores, row["sequence"]).values())
             numbers.append(sum(known) / len(known) if known else math.nan)
         counts = (str(row["objects"]), str(row["frames"]))
         table.add_row(row["sequence"], *counts, *map(_number, numbers))
@@ -48,7 +50,7 @@ def _sequences(scores: "Scores") -> Table:
 
 
 def _total(scores: "Scores") -> Table:
-    table = _table("", "mean", "recall", "decay")
+    table = number_table("", "mean", "recall", "decay")
     numbers = scores["global"]
     for metric, values in (("J", numbers["J"]), ("F", numbers["F"])):
         table.add_row(metric, *map(_number, (values["mean"], values["recall"], values["decay"])))
@@ -58,33 +60,54 @@ def _total(scores: "Scores") -> Table:
 
 
 def _groups(heading: str, rows: Mapping[str, "GlobalScores"]) -> Table:
-    table = _table(heading, "J", "F", "J&F")
+    table = number_table(heading, "J", "F", "J&F")
     for name, each in rows.items():
         table.add_row(name, *map(_number, (each["J"]["mean"], each["F"]["mean"], each["J&F_mean"])))
     return table
 
 
 def _rules(scores: "Scores") -> list[str]:
-    """Return a line for each global number: what it is called, is, and means."""
+    """Return a line for each global number, and each kind of row: what it is, and means."""
+    of = f", of the baseline {scores['baseline']}" if "baseline" in scores else ""
     lines = []
     for k, (average, each) in enumerate(scores["averages"].items()):
-        name, number = "J", each["J"]["mean"]
-        if scores["headline"] == "J&F":
-            # the mean of J and F over seen and unseen categories has a name of its own
-            name, number = ("G" if average == "category" else "J&F"), each["J&F_mean"]
         rule = scores["rule"] if k == 0 else each["rule"]
-        lines.append(f"{name} {_number(number)} ({scores['protocol']}: {rule})")
+        name, number, rest = "J", each["J"]["mean"], ""
+        if scores["headline"] == "J&F":
+            name, number = "J&F", each["J&F_mean"]
+            if average == "category":
+                name, rest = _of_categories(scores)
+        lines.append(f"{name} {_number(number)} ({scores['protocol']}: {rule}{of}{rest})")
     lines.append("recall: share of frames above 0.5; decay: first quarter of the frames minus last")
+    if scores["per_category"]:
+        lines.append("category: mean over its objects")
+    if "per_attribute" in scores:
+        lines.append("attribute: mean over the sequences that bear it, each the mean over objects")
     if "T" in scores["global"]:
-        lines.append("T: instability of the contour between frames, mean over objects; 0 is best")
+        known = _known_stabilities(scores["per_object"].values())
+        lines.append(
+            f"T {_number(scores['global']['T'])} (mean over {counted(len(known), 'object')}{of}): "
+            "instability of the contour between frames; 0 is best"
+        )
     return lines
 
 
-def _table(first: str, *others: str) -> Table:
-    table = Table(first, box=box.SIMPLE_HEAD)
-    for heading in others:
-        table.add_column(heading, justify="right")
-    return table
+def _of_categories(scores: "Scores") -> tuple[str, str]:
+    """Return the name of J&F over categories, and what is to be said of one that is missing.
+
+    YouTube-VOS calls it G: the mean of J and F over seen and over unseen categories.
+    """
+    rows = scores["per_category"].items()
+    scored = {name for name, each in rows if not math.isnan(each["J"]["mean"])}
+    if scored == _OF_G:
+        return "G", ""
+    missing = sorted(_OF_G - scored) if scored < _OF_G else []
+    return "J&F", "".join(f", not G because no {name} object is scored" for name in missing)
+
+
+def _known_stabilities(objects: Iterable["ObjectScores"]) -> list[float]:
+    """Return T of each object that has one."""
+    return [o["T"] for o in objects if not math.isnan(o.get("T", math.nan))]
 
 
 def _number(value: float) -> str:

@@ -1,21 +1,26 @@
 """The leaderboard's tables as text, for the terminal, Markdown and HTML alike."""
 
 import math
+import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
+from datasets_vos.commands.leaderboard.entry import Entry, metric_of
 from datasets_vos.commands.leaderboard.pairs import Pair
-from datasets_vos.commands.leaderboard.runs import Run
-from datasets_vos.commands.leaderboard.table import Entry, Group, counted
+from datasets_vos.commands.leaderboard.run import Run
+from datasets_vos.commands.leaderboard.search import printable
+from datasets_vos.commands.leaderboard.table import Group, counted
 
 UNKNOWN = "-"
+INFERRED = "*"
 _IN_BRACKETS = re.compile(r" \([^)]*\)")  # the short name of a paper
 
 # Headings of columns that hold words; all others hold numbers.
 _WORDS = frozenset(
-    {"run", "run or method", "split", "scored on", "source", "training", "note", "sequence"}
+    {"run", "run or method", "split", "scored on", "source and note", "training", "sequence"}
     | {"commit", "finished", "hardware", "config"}
 )
 
@@ -27,11 +32,15 @@ class Sheet:
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
-    def without_empty(self, kept: Sequence[str] = ()) -> "Sheet":
-        """Return the columns that have something in them, and those to be kept anyway."""
+    def without_empty(self, kept: Collection[str] = (), least: int = 1) -> "Sheet":
+        """Return the columns that some rows have, at least so many, and those to be kept anyway."""
         columns = zip(self.headings, zip(*self.rows, strict=True), strict=True)
-        used = [heading for heading, cells in columns if set(cells) != {UNKNOWN}]
-        return self.only((*used, *kept))
+        used = [
+            heading
+            for heading, cells in columns
+            if heading in kept or sum(cell != UNKNOWN for cell in cells) >= least
+        ]
+        return self.only(used)
 
     def only(self, headings: Iterable[str]) -> "Sheet":
         """Return the columns of these headings, as far as they are there, in their own order."""
@@ -50,22 +59,32 @@ def is_number(heading: str) -> bool:
 
 def explanations(group: Group) -> list[str]:
     """Return the sentences that stand below a group."""
-    return [f"Rule: {rule}." for rule in group.rules] + list(group.remarks)
+    inferred = [f"{entry.name}: {each}." for entry in group.entries for each in inferences(entry)]
+    return [*group.remarks, *inferred]
+
+
+def column_remarks(sheet: Sheet) -> list[str]:
+    """Return what must be known to read the columns of a table."""
+    if "FPS" not in sheet.headings:
+        return []
+    return ["FPS of our runs is that of propagation, without adaptation; the hardware differs."]
 
 
 def title(group: Group) -> str:
     """Return the heading of a group."""
-    known = "" if group.dataset == group.protocol else f", rules of {group.protocol}"
-    return f"{group.dataset}{known}"
+    parts = [group.dataset or "dataset not recorded"]
+    if group.dataset != group.protocol:
+        parts.append(f"rules of {group.protocol}")
+    return ", ".join((*parts, f"ranked by {group.ranked_by}"))
 
 
 def score_sheet(group: Group, level: float) -> Sheet:
-    """Return all rows of a group with all that is known of the scores."""
+    """Return all rows of a group with most of what is known, but no column that one row has."""
     unit = group.runs[0].unit
     numbers = (*group.columns, *group.details)
     headings = (
-        *("run or method", *_with_interval(numbers, f"{100 * level:g} % interval")),
-        *("split", f"{unit}s", "objects", "source", "training", "FPS", "note"),
+        *("run or method", *_number_headings(numbers, level)),
+        *("split", f"{unit}s", "objects", "training", "FPS", "source and note"),
     )
     rows = [
         (
@@ -73,24 +92,26 @@ def score_sheet(group: Group, level: float) -> Sheet:
             *_number_cells(entry, numbers),
             entry.split or UNKNOWN,
             *_counts(entry.run),
-            source(entry),
             (entry.published.training if entry.published else None) or UNKNOWN,
-            UNKNOWN if entry.fps is None else f"{entry.fps:g}",
-            note(entry) or UNKNOWN,
+            fps(entry),
+            "; ".join(filter(None, (source(entry), note(entry)))),
         )
         for entry in group.entries
     ]
-    return Sheet(headings, tuple(rows)).without_empty(group.columns)
+    kept = {"run or method", "source and note", *map(_heading, group.columns)}
+    if any(entry.interval for entry in group.entries):
+        kept.add(_interval_heading(group.ranked_by, level))
+    return Sheet(headings, tuple(rows)).without_empty(kept, least=min(2, len(rows)))
 
 
 def short_score_sheet(group: Group, level: float) -> Sheet:
     """Return all rows of a group in few columns."""
-    headings = ("run or method", *_with_interval(group.columns, f"{100 * level:g} % interval"))
+    headings = ("run or method", *_number_headings(group.columns, level), "scored on")
     rows = [
         (entry.name, *_number_cells(entry, group.columns), scored_on(entry))
         for entry in group.entries
     ]
-    return Sheet((*headings, "scored on"), tuple(rows)).without_empty(group.columns)
+    return Sheet(headings, tuple(rows)).without_empty([_heading(name) for name in group.columns])
 
 
 def provenance_sheet(runs: Sequence[Run]) -> Sheet:
@@ -102,8 +123,8 @@ def provenance_sheet(runs: Sequence[Run]) -> Sheet:
     rows = [
         (
             run.name,
-            seconds(seconds_per_frame(run), 3),
-            seconds(seconds_to_adapt(run), 1),
+            seconds(run.seconds_per_frame, 3),
+            seconds(run.seconds_to_adapt, 1),
             memory(run.info.get("peak_memory_mib")),
             memory(run.info.get("peak_gpu_memory_mib")),
             known(run.info.get("seed")),
@@ -141,16 +162,31 @@ def interval(entry: Entry) -> str:
     return UNKNOWN if entry.interval is None else "..".join(map(number, entry.interval))
 
 
+def fps(entry: Entry) -> str:
+    """Format the speed of a row."""
+    if entry.fps is None:
+        return UNKNOWN
+    return f"{entry.fps:.3g}" if entry.fps else "<0.005"  # published with two decimals
+
+
 def source(entry: Entry) -> str:
     """Say where a row's numbers come from."""
     if entry.published is None:
-        return "ours"
+        return f"baseline: {entry.run.baseline}" if entry.run and entry.run.baseline else "ours"
     return f"{entry.published.source}, {entry.published.table}"
 
 
 def note(entry: Entry) -> str:
     """Return what else is to be known of a published row."""
-    return "; ".join(filter(None, (*entry.misprints, entry.note)))
+    return "; ".join(filter(None, (*inferences(entry), entry.note)))
+
+
+def inferences(entry: Entry) -> list[str]:
+    """Say which numbers are not those that the paper prints."""
+    return [
+        f"{name} {entry.numbers[name]:.3f}{INFERRED} is inferred; the paper prints {printed:.3f}"
+        for name, printed in entry.printed.items()
+    ]
 
 
 def scored_on(entry: Entry) -> str:
@@ -158,7 +194,8 @@ def scored_on(entry: Entry) -> str:
     if entry.run is None:
         return f"{entry.split}; {_IN_BRACKETS.sub('', source(entry))}"
     run = entry.run
-    parts = [entry.split, counted(len(run.scored), run.unit) if run.scored else None]
+    parts = [f"baseline: {run.baseline}" if run.baseline else None, entry.split]
+    parts.append(counted(len(run.scored), run.unit) if run.scored else None)
     parts.append(None if run.objects is None else counted(run.objects, "object"))
     return ", ".join(part for part in parts if part) or UNKNOWN
 
@@ -184,33 +221,47 @@ def seconds(value: float | None, decimals: int) -> str:
     return UNKNOWN if value is None else f"{value:.{decimals}f}"
 
 
-def seconds_per_frame(run: Run) -> float | None:
-    """Return the time of propagation per frame."""
-    propagate = run.seconds.get("propagate")
-    return None if propagate is None or not run.frames else propagate / run.frames
-
-
-def seconds_to_adapt(run: Run) -> float | None:
-    """Return the time of adaptation per sequence."""
-    adapt = run.seconds.get("adapt")
-    return None if adapt is None or not run.scored else adapt / len(run.scored)
-
-
 def config_text(run: Run) -> str:
     """Return the path of a run's config as one would type it here."""
     path = run.config
     if path is None:
         return UNKNOWN
     here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    return printable(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def _with_interval(numbers: Sequence[str], heading: str) -> tuple[str, ...]:
-    return (*numbers[:1], heading, *numbers[1:])
+def link(target: Path | None, page: Path) -> str:
+    """Return a relative link, percent-encoded; empty without a target.
+
+    Args:
+        target: The file to link to.
+        page: The file that holds the link.
+    """
+    if target is None:
+        return ""
+    relative = os.path.relpath(target.resolve(), page.parent.resolve())
+    return quote(os.fsencode(Path(relative).as_posix()))
+
+
+def _number_headings(names: Sequence[str], level: float) -> tuple[str, ...]:
+    headings = [_heading(name) for name in names]
+    return (headings[0], _interval_heading(names[0], level), *headings[1:])
+
+
+def _interval_heading(name: str, level: float) -> str:
+    return f"{100 * level:g} % interval of {name}"
+
+
+def _heading(name: str) -> str:
+    remark = {"MAE": " (lower is better)", "IDS": " (count)"}.get(metric_of(name), "")
+    return f"{name}{remark}"
 
 
 def _number_cells(entry: Entry, names: Sequence[str]) -> tuple[str, ...]:
-    cells = [number(entry.numbers.get(name, math.nan)) for name in names]
+    cells = [
+        number(entry.numbers.get(name, math.nan)) + INFERRED * (name in entry.printed)
+        for name in names
+    ]
     return (*cells[:1], interval(entry), *cells[1:])
 
 

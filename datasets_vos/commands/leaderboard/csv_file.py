@@ -3,35 +3,39 @@
 import csv
 import io
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 from datasets_vos.commands.leaderboard import cells
-from datasets_vos.commands.leaderboard.runs import Run
-from datasets_vos.commands.leaderboard.table import Entry, Group
+from datasets_vos.commands.leaderboard.entry import Entry
+from datasets_vos.commands.leaderboard.run import Run
+from datasets_vos.commands.leaderboard.search import printable
+from datasets_vos.commands.leaderboard.table import Board
 from datasets_vos.commands.output import write_bytes
 
 
-def write_csv(path: Path, groups: Sequence[Group], level: float) -> None:
+def write_csv(path: Path, board: Board) -> None:
     """Write all groups; cells are empty where nothing is known.
 
     Args:
         path: The file, written whole.
-        groups: The rows.
-        level: Of the confidence intervals.
+        board: What to write; the comparison is left out.
 
     Raises:
         DatasetError: If it cannot be written.
     """
-    entries = [(group, entry) for group in groups for entry in group.entries]
+    entries = [(group, entry) for group in board.groups for entry in group.entries]
     # the shown numbers first
-    names = dict.fromkeys(name for group in groups for name in (*group.columns, *group.details))
+    names = dict.fromkeys(
+        name for group in board.groups for name in (*group.columns, *group.details)
+    )
     names |= dict.fromkeys(name for _, entry in entries for name in entry.numbers)
     records = [
-        {"kind": "run" if entry.run else "published", "dataset": group.dataset}
-        | {"split": entry.split, "name": entry.name, "headline": group.columns[0]}
+        {"kind": entry.kind, "dataset": group.dataset}
+        | {"split": entry.split, "name": entry.name, "ranked_by": group.ranked_by}
         | {name: entry.numbers.get(name) for name in names}
-        | _interval(entry, level)
+        | _interval(entry, board.level)
+        | {f"printed_{name}": value for name, value in entry.printed.items()}
+        | {"fps": entry.fps}
         | (_run(entry.run) if entry.run else _published(entry))
         for group, entry in entries
     ]
@@ -52,6 +56,7 @@ def _interval(entry: Entry, level: float) -> dict[str, object]:
 def _run(run: Run) -> dict[str, object]:
     info = run.info
     return {
+        "baseline": run.baseline,
         "protocol": run.protocol,
         "rule": run.rule,
         f"{run.unit}s": len(run.scored) or None,
@@ -59,8 +64,8 @@ def _run(run: Run) -> dict[str, object]:
         "frames": run.frames,
         "seconds_adapt": run.seconds.get("adapt"),
         "seconds_propagate": run.seconds.get("propagate"),
-        "seconds_adapt_per_sequence": cells.seconds_to_adapt(run),
-        "seconds_propagate_per_frame": cells.seconds_per_frame(run),
+        "seconds_adapt_per_sequence": run.seconds_to_adapt,
+        "seconds_propagate_per_frame": run.seconds_per_frame,
         "peak_memory_mib": info.get("peak_memory_mib"),
         "peak_gpu_memory_mib": info.get("peak_gpu_memory_mib"),
         "seed": info.get("seed"),
@@ -68,8 +73,8 @@ def _run(run: Run) -> dict[str, object]:
         "hardware": info.get("hardware"),
         "finished": info.get("finished"),
         "command": info.get("command"),
-        "config": run.config or info.get("config"),
-        "scores": run.path,
+        "config": printable(run.config.absolute()) if run.config else info.get("config"),
+        "scores": printable(run.path.absolute()),
     }
 
 
@@ -80,7 +85,6 @@ def _published(entry: Entry) -> dict[str, object]:
         "source": entry.published.source,
         "table": entry.published.table,
         "training": entry.published.training,
-        "fps": entry.fps,
         "note": cells.note(entry),
     }
 

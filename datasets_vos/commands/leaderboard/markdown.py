@@ -5,33 +5,31 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from datasets_vos.commands.leaderboard import cells
-from datasets_vos.commands.leaderboard.links import link
-from datasets_vos.commands.leaderboard.pairs import Pair
-from datasets_vos.commands.leaderboard.table import Entry, Group
+from datasets_vos.commands.leaderboard.cells import link
+from datasets_vos.commands.leaderboard.entry import Entry
+from datasets_vos.commands.leaderboard.table import Board, Group
 from datasets_vos.commands.output import write_bytes
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 
 
-def write_markdown(path: Path, groups: Sequence[Group], pair: Pair | None, level: float) -> None:
+def write_markdown(path: Path, board: Board) -> None:
     """Write all groups, and the comparison if there is one.
 
     Args:
         path: The file, written whole; links are relative to it.
-        groups: The rows.
-        pair: The comparison of two runs.
-        level: Of the confidence intervals.
+        board: What to write.
 
     Raises:
         DatasetError: If it cannot be written.
     """
     blocks = ["# Leaderboard"]
-    if pair:
+    if pair := board.pair:
         sheet = cells.pair_sheet(pair)
         blocks += [f"## {_text(pair.a.name)} against {_text(pair.b.name)}", _text(pair.sentence)]
         blocks.append(_table(sheet.headings, [list(map(_text, row)) for row in sheet.rows]))
-    for group in groups:
-        blocks += _group(group, path, level)
+    for group in board.groups:
+        blocks += _group(group, path, board.level)
     write_bytes(path, ("\n\n".join(blocks) + "\n").encode())
 
 
@@ -49,14 +47,14 @@ def _group(group: Group, path: Path, level: float) -> list[str]:
     return [
         f"## {_text(cells.title(group))}",
         _table(scores.headings, rows),
-        *map(_text, cells.explanations(group)),
+        *map(_text, (*cells.explanations(group), *cells.column_remarks(scores))),
         _table((*made.headings, "config"), origins),
     ]
 
 
 def _name(entry: Entry, path: Path) -> str:
     name = _text(entry.name)
-    if entry.run is None:
+    if entry.run is None or entry.kind == "baseline":
         return f"*{name}*"
     return _link(name, link(entry.run.report, path)) or name
 

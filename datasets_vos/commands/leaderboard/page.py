@@ -1,15 +1,15 @@
 """The leaderboard as one HTML page, which needs no other file and no network."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from datasets_vos.commands.leaderboard import cells
-from datasets_vos.commands.leaderboard.links import link
-from datasets_vos.commands.leaderboard.pairs import Pair, PairRow
-from datasets_vos.commands.leaderboard.table import Entry, Group
+from datasets_vos.commands.leaderboard.entry import Entry
+from datasets_vos.commands.leaderboard.pairs import PairRow
+from datasets_vos.commands.leaderboard.table import Board, Group
 from datasets_vos.commands.output import write_bytes
 
 _TEMPLATE = "leaderboard.html.j2"
@@ -20,7 +20,7 @@ _STEP = 0.05  # the ends of a scale are multiples of it
 
 @dataclass(frozen=True)
 class Mark:
-    """A row's headline number on the scale of its group, in units of the picture."""
+    """The number by which a row is ranked, on the scale of its group, in units of the picture."""
 
     value: float | None
     low: float | None
@@ -40,14 +40,12 @@ class Scale:
         return round(_MARGIN + share * (_WIDTH - 2 * _MARGIN), 1)
 
 
-def write_page(path: Path, groups: Sequence[Group], pair: Pair | None, level: float) -> None:
+def write_page(path: Path, board: Board) -> None:
     """Write all groups, and the comparison if there is one.
 
     Args:
         path: The file, written whole; links are relative to it.
-        groups: The rows.
-        pair: The comparison of two runs.
-        level: Of the confidence intervals.
+        board: What to write.
 
     Raises:
         DatasetError: If it cannot be written.
@@ -62,12 +60,12 @@ def write_page(path: Path, groups: Sequence[Group], pair: Pair | None, level: fl
         lstrip_blocks=True,
     )
     text = environment.get_template(_TEMPLATE).render(
-        sections=[_section(group, level) for group in groups],
-        pair=pair,
-        bars=_bars(pair.rows) if pair else [],
-        level=f"{100 * level:g} %",
+        sections=[_section(group, board.level) for group in board.groups],
+        pair=board.pair,
+        bars=_bars(board.pair.rows) if board.pair else [],
+        level=f"{100 * board.level:g} %",
         cells=cells,
-        link=partial(link, page=path),
+        link=partial(cells.link, page=path),
         width=_WIDTH,
     )
     write_bytes(path, text.encode())
@@ -75,14 +73,14 @@ def write_page(path: Path, groups: Sequence[Group], pair: Pair | None, level: fl
 
 def _section(group: Group, level: float) -> dict[str, object]:
     """Gather what the template shows of one group."""
-    headline = group.columns[0]
     scale = _scale(group)
     scores, origins = cells.score_sheet(group, level), cells.provenance_sheet(group.runs)
-    marks = [_mark(entry, headline, scale) for entry in group.entries]
+    marks = [_mark(entry, group.ranked_by, scale) for entry in group.entries]
     return {
         "group": group,
         "scale": scale,
         "headings": scores.headings,
+        "remarks": [*cells.explanations(group), *cells.column_remarks(scores)],
         "rows": list(zip(group.entries, marks, scores.rows, strict=True)),
         "origin_headings": origins.headings,
         "origins": list(zip(group.runs, origins.rows, strict=True)),
@@ -90,9 +88,8 @@ def _section(group: Group, level: float) -> dict[str, object]:
 
 
 def _scale(group: Group) -> Scale:
-    """Return the range of all headline numbers and intervals, rounded outwards."""
-    headline = group.columns[0]
-    values = [entry.numbers.get(headline, math.nan) for entry in group.entries]
+    """Return the range of all numbers to draw and their intervals, rounded outwards."""
+    values = [entry.numbers.get(group.ranked_by, math.nan) for entry in group.entries]
     values += [end for entry in group.entries for end in entry.interval or ()]
     present = [value for value in values if not math.isnan(value)] or [0.0, 1.0]
     low = math.floor(round(min(present) / _STEP, 6)) * _STEP
@@ -100,8 +97,8 @@ def _scale(group: Group) -> Scale:
     return Scale(low, high if high > low else low + _STEP)
 
 
-def _mark(entry: Entry, headline: str, scale: Scale) -> Mark:
-    value = entry.numbers.get(headline, math.nan)
+def _mark(entry: Entry, name: str, scale: Scale) -> Mark:
+    value = entry.numbers.get(name, math.nan)
     low, high = map(scale.position, entry.interval) if entry.interval else (None, None)
     return Mark(None if math.isnan(value) else scale.position(value), low, high)
 

@@ -1,11 +1,16 @@
 """Two runs against each other, sequence by sequence."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from datasets_vos.commands.leaderboard.runs import Run, find_run
+from datasets_vos.commands.leaderboard.run import Run, Values
+from datasets_vos.commands.leaderboard.runs import find_run
+from datasets_vos.commands.leaderboard.search import printable
 from vos_core.errors import ConfigError, DatasetError, MaskError, nearest
+from vos_core.metrics import compare
+
+_NAMED = 10  # runs in a message
 
 
 @dataclass(frozen=True)
@@ -27,10 +32,10 @@ class Pair:
     """The comparison of two runs.
 
     Attributes:
-        a: The first run.
-        b: The second run.
+        a: The run with the higher mean; the one named first if they have the same.
+        b: The other run.
         sentence: The outcome in words.
-        rows: The sequences that both scored, those first where the first run gains most.
+        rows: The sequences that both scored, those first where run a gains most.
     """
 
     a: Run
@@ -48,29 +53,31 @@ def compare_runs(runs: Sequence[Run], names: Sequence[str], level: float) -> Pai
         level: Of the confidence interval, in (0, 1).
 
     Raises:
-        ConfigError: If a run is unknown, both are the same, or they have other rules.
+        ConfigError: If a run is unknown, both are the same, or they have other rules or data.
         DatasetError: If they have no sequence in common.
-        MaskError: If the objects of a sequence differ.
+        MaskError: If the objects or the scored frames of a sequence differ.
     """
-    from vos_core.metrics.comparison import compare
-
     a, b = (_choose(runs, name) for name in names)
     _require_comparable(a, b)
+    mine, theirs = _headline_values(a), _headline_values(b)
     common = sorted(
         name
-        for name in a.values.keys() & b.values.keys()
-        if not math.isnan(a.values[name].mean() + b.values[name].mean())
+        for name in mine.keys() & theirs.keys()
+        if not math.isnan(mine[name].mean() + theirs[name].mean())
     )
     if not common:
         raise DatasetError(
-            f"--compare: {a.name} ({a.path}) and {b.name} ({b.path}) have no scored sequence in "
-            "common; choose runs on the same data."
+            f"--compare: {a.name} ({printable(a.path)}) and {b.name} ({printable(b.path)}) have no "
+            "scored sequence in common; choose runs on the same data."
         )
     try:
-        outcome = compare(a.values, b.values, a.average, level=level)
+        _require_same_truth(a, b)
+        outcome = compare(mine, theirs, a.average, level=level)
     except MaskError as err:
         raise MaskError(f"--compare {a.name} {b.name}: {err}.") from err
-    rows = [PairRow(name, a.values[name].mean(), b.values[name].mean()) for name in common]
+    if outcome.difference < 0:
+        return compare_runs(runs, names[::-1], level)
+    rows = [PairRow(name, mine[name].mean(), theirs[name].mean()) for name in common]
     return Pair(
         a,
         b,
@@ -83,10 +90,17 @@ def _choose(runs: Sequence[Run], text: str) -> Run:
     run = find_run(runs, text)
     if run is None:
         names = [each.name for each in runs]
+        there = ", ".join(names[:_NAMED])
+        if len(names) > _NAMED:
+            there += f" and {len(names) - _NAMED} more"
         raise ConfigError(
-            f"--compare {text!r}: no such run; there are {', '.join(names)}.{nearest(text, names)}"
+            f"--compare {printable(text)!r}: no such run; there are {there}.{nearest(text, names)}"
         )
     return run
+
+
+def _headline_values(run: Run) -> Values:
+    return run.values[run.headline]
 
 
 def _require_comparable(a: Run, b: Run) -> None:
@@ -95,7 +109,8 @@ def _require_comparable(a: Run, b: Run) -> None:
     for run in (a, b):
         if not run.values:
             raise ConfigError(
-                f"--compare: {run.path} has no scores for each sequence; choose runs with J and F."
+                f"--compare: {printable(run.path)} has no scores for each sequence; choose runs "
+                "with J and F."
             )
     rules = [(run.protocol, run.headline, run.average) for run in (a, b)]
     if rules[0] != rules[1]:
@@ -103,3 +118,28 @@ def _require_comparable(a: Run, b: Run) -> None:
         raise ConfigError(
             f"--compare: the rules of {' and '.join(shown)} differ; score both by the same rules."
         )
+    if a.dataset and b.dataset and a.dataset != b.dataset:
+        raise ConfigError(
+            f"--compare: {a.name} is on {a.dataset} and {b.name} on {b.dataset}; choose runs on "
+            "the same data."
+        )
+
+
+def _require_same_truth(a: Run, b: Run) -> None:
+    """Refuse sequences of one name that were not scored on the same objects and frames."""
+    for name in sorted(a.scored_frames.keys() & b.scored_frames.keys()):
+        mine, theirs = a.scored_frames[name], b.scored_frames[name]
+        if mine.keys() != theirs.keys():
+            problem = f"objects {_listed(mine)} against {_listed(theirs)}"
+        elif other := [i for i in mine if mine[i] != theirs[i]]:
+            counts = f"{len(mine[other[0]])} against {len(theirs[other[0]])}"
+            problem = f"other frames of object {other[0]} ({counts})"
+        else:
+            continue
+        raise MaskError(
+            f"sequence {name!r}: the runs were scored on {problem}; score both on the same data"
+        )
+
+
+def _listed(ids: Iterable[str]) -> str:
+    return ", ".join(ids) or "none"

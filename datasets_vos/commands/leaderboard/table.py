@@ -1,48 +1,28 @@
 """The rows of the leaderboard: runs and published numbers that may be compared, best first."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from datasets_vos.commands.leaderboard.runs import Run
-from datasets_vos.published import METRICS, PublishedNumber, published_numbers
+from datasets_vos.commands.leaderboard.entry import Entry, merit, metric_of
+from datasets_vos.commands.leaderboard.pairs import Pair
+from datasets_vos.commands.leaderboard.published_rows import best_rows, published_rows
+from datasets_vos.commands.leaderboard.run import Run
+from datasets_vos.published import METRICS
+from vos_core.metrics.comparison import FEWEST, bootstrap_interval, caution, mean_of
 
 Published = Literal["all", "best", "none"]
 
-# Columns of the kinds of scores that are not J and F of given objects; the first ranks.
+# Columns of the kinds of scores that are not J and F of given objects; the first is the headline.
 _COLUMNS = {
     "interactive": ("AUC", "J&F@60s"),
     "mots": ("sMOTSA", "MOTSA", "MOTSP", "IDS"),
     "saliency": ("max_F", "mean_F", "adaptive_F", "MAE", "J"),
 }
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A row: one of our runs, or a published result.
-
-    Attributes:
-        name: Of the run or of the method.
-        split: Of the dataset; None where it is not known.
-        numbers: Scores by name.
-        interval: Of the headline number; None where there is none.
-        run: The run; None of a published result.
-        published: A published result's first number, for its source; None of a run.
-        fps: Published frames a second.
-        misprints: What was printed in place of the shown numbers.
-        note: On the published result.
-    """
-
-    name: str
-    split: str | None
-    numbers: Mapping[str, float]
-    interval: tuple[float, float] | None = None
-    run: Run | None = None
-    published: PublishedNumber | None = None
-    fps: float | None = None
-    misprints: tuple[str, ...] = ()
-    note: str = ""
+# How many objects a run scored is beside its name; the rest of its rule is what runs share.
+_COUNTED = re.compile(r"^mean over \d+ (?:(object|sequence)s?|(categor)(?:y|ies))\b")
 
 
 @dataclass(frozen=True)
@@ -50,22 +30,27 @@ class Group:
     """Rows that may be compared.
 
     Attributes:
-        dataset: What was scored; the name of the protocol where that is not known.
+        dataset: What was scored; None where that is not recorded.
         protocol: The rules of the runs.
+        headline: The number by which the protocol ranks.
         columns: Names of the numbers to show; by the first, rows are ranked.
         details: Names of further numbers, for those who want to see all.
         entries: The rows, best first.
-        rules: What the numbers of the runs are, in words.
-        remarks: What must be known to compare the rows.
+        remarks: What must be known to read and to compare the rows.
     """
 
-    dataset: str
+    dataset: str | None
     protocol: str
+    headline: str
     columns: tuple[str, ...]
     details: tuple[str, ...]
     entries: tuple[Entry, ...]
-    rules: tuple[str, ...]
     remarks: tuple[str, ...]
+
+    @property
+    def ranked_by(self) -> str:
+        """Name of the number by which rows are ranked."""
+        return self.columns[0]
 
     @property
     def runs(self) -> list[Run]:
@@ -73,9 +58,19 @@ class Group:
         return [entry.run for entry in self.entries if entry.run]
 
 
-def dataset_of(run: Run) -> str:
-    """Return what a run is grouped by: its dataset or, where that is not known, its protocol."""
-    return run.dataset or run.protocol
+@dataclass(frozen=True)
+class Board:
+    """All that is shown.
+
+    Attributes:
+        groups: Rows that may be compared, each kind for itself.
+        pair: The comparison of two runs, if it was asked for.
+        level: Of the confidence intervals, in (0, 1).
+    """
+
+    groups: Sequence[Group]
+    pair: Pair | None
+    level: float
 
 
 def make_groups(
@@ -88,49 +83,49 @@ def make_groups(
 
     Args:
         runs: In any order.
-        published: ``best`` is the best result of each method, of the runs' split if there is one;
-            its ablations are left out.
+        published: ``best`` is the best result of each method on each split, of the runs' splits if
+            those are known; its ablations are left out.
         level: Of the confidence intervals, in (0, 1).
         done: Called after each run.
     """
-    groups: dict[tuple[str, str], list[Entry]] = {}
+    groups: dict[tuple[bool, str, str], list[Run]] = {}
     for run in runs:
-        entry = Entry(run.name, run.split, run.numbers, _interval(run, level), run=run)
-        groups.setdefault((dataset_of(run), run.protocol), []).append(entry)
-        done()
-    return [_group(*key, groups[key], published) for key in sorted(groups)]
+        key = (run.dataset is None, run.dataset or "", run.protocol)
+        groups.setdefault(key, []).append(run)
+    return [_group(groups[key], published, level, done) for key in sorted(groups)]
 
 
-def _interval(run: Run, level: float) -> tuple[float, float] | None:
-    from vos_core.metrics.comparison import bootstrap_interval
-
-    if not run.values:
-        return None
-    interval = bootstrap_interval(run.values, run.average, level=level)
-    return None if math.isnan(interval[0]) else interval
-
-
-def _group(dataset: str, protocol: str, ours: list[Entry], published: Published) -> Group:
-    runs = [entry.run for entry in ours if entry.run]
+def _group(
+    runs: Sequence[Run], published: Published, level: float, done: Callable[[], None]
+) -> Group:
     columns = _columns(runs)
-    entries = [*ours]
-    if published != "none":
-        theirs = [
-            entry
-            for entry in _published_entries(published_numbers(dataset))
-            if not entry.numbers.keys().isdisjoint(columns)
-        ]
-        splits = {run.split for run in runs}
-        entries += theirs if published == "all" else _best(theirs, splits, columns[0])
+    ours = [Entry(run.name, run.split, run.numbers, run=run, fps=run.fps) for run in runs]
+    theirs, left_out = _published(runs, columns, published)
+    # where not all rows have the headline, the number that most have makes one ranking of all
+    ranked_by = max(columns, key=lambda name: sum(each.has(name) for each in (*ours, *theirs)))
+    headline, columns = columns[0], tuple(dict.fromkeys((ranked_by, *columns)))
+    for index, run in enumerate(runs):
+        ours[index] = replace(ours[index], interval=_interval(run, ranked_by, level))
+        done()
+    entries = sorted(
+        (*ours, *theirs),
+        key=lambda each: (*(-x for x in merit(each, columns)), each.kind == "published", each.name),
+    )
     shown = {name for entry in entries for name in entry.numbers}
     return Group(
-        dataset=dataset,
-        protocol=protocol,
+        dataset=runs[0].dataset,
+        protocol=runs[0].protocol,
+        headline=headline,
         columns=columns,
         details=tuple(name for name in METRICS if name in shown.difference(columns, {"G"})),
-        entries=tuple(sorted(entries, key=lambda entry: _rank(entry, columns))),
-        rules=tuple(dict.fromkeys(run.rule for run in runs if run.rule)),
-        remarks=tuple(_remarks(runs, with_published=len(entries) > len(ours))),
+        entries=tuple(entries),
+        remarks=(
+            *_rules([entry.run for entry in entries if entry.run]),
+            *_on_numbers(entries, headline, columns),
+            *_on_runs(runs, ranked_by),
+            *([_on_published(runs)] if theirs else []),
+            *filter(None, [left_out]),
+        ),
     )
 
 
@@ -149,81 +144,90 @@ def _columns(runs: Sequence[Run]) -> tuple[str, ...]:
     return tuple(chosen or numbers)
 
 
-def _published_entries(numbers: Sequence[PublishedNumber]) -> list[Entry]:
-    """Gather the numbers that stand in one row of a paper's table."""
-    rows: dict[tuple[str | None, ...], list[PublishedNumber]] = {}
-    for each in numbers:
-        key = (each.method, each.split, each.source, each.table, each.training)
-        rows.setdefault(key, []).append(each)
-    return [_published_entry(row) for row in rows.values()]
+def _published(
+    runs: Sequence[Run], columns: Sequence[str], published: Published
+) -> tuple[list[Entry], str]:
+    """Return the published rows to show, and a sentence on others."""
+    dataset = runs[0].dataset
+    # a session is of one benchmark; other numbers say nothing without their dataset
+    if published == "none" or (dataset is None and runs[0].protocol != "interactive"):
+        return [], ""
+    rows = published_rows(dataset, columns)
+    if published == "all":
+        return rows, ""
+    splits = {run.split for run in runs}
+    return best_rows(rows, {split for split in splits if split and None not in splits}, columns)
 
 
-def _published_entry(row: Sequence[PublishedNumber]) -> Entry:
-    values = {each.metric: each.value for each in row}
-    if "G" in values:  # the mean of J and F over seen and unseen classes
-        values["J&F"] = values["G"]
-    notes = [note for each in row for note in (each.note or "").split("; ") if note]
-    return Entry(
-        name=row[0].method,
-        split=row[0].split,
-        numbers=values,
-        published=row[0],
-        fps=row[0].fps,
-        misprints=tuple(
-            f"{each.metric} is printed as {each.printed:.3f}"
-            for each in row
-            if each.printed is not None
-        ),
-        note="; ".join(dict.fromkeys(notes)),
-    )
+def _interval(run: Run, metric: str, level: float) -> tuple[float, float] | None:
+    """Return the interval of a number, if it is the mean of what is known of the sequences."""
+    values = run.values.get(metric, {})
+    if _scored(run, metric) < FEWEST:
+        return None
+    if not math.isclose(mean_of(values.values(), run.average), run.numbers[metric], abs_tol=1e-6):
+        return None
+    return bootstrap_interval(values, run.average, level=level)
 
 
-def _best(entries: Sequence[Entry], splits: set[str | None], headline: str) -> list[Entry]:
-    """Choose one result of each method, of the runs' split if there is one."""
-    best: dict[str, Entry] = {}
-
-    def merit(entry: Entry) -> tuple[bool, float, int]:
-        return (
-            entry.split in splits,
-            entry.numbers.get(headline, -1.0),
-            len(entry.numbers),
-        )
-
-    for entry in entries:
-        if not entry.note.startswith("ablation"):
-            known = best.setdefault(entry.name, entry)
-            best[entry.name] = max(known, entry, key=merit)
-    return list(best.values())
+def _scored(run: Run, metric: str) -> int:
+    """Return how many sequences an interval is over."""
+    return sum(not math.isnan(each.mean()) for each in run.values.get(metric, {}).values())
 
 
-def _rank(entry: Entry, columns: Sequence[str]) -> tuple[object, ...]:
-    """Sort by the first column, best first; rows without that number by the next they have."""
-    numbers = [entry.numbers.get(name, math.nan) for name in columns]
-    keys = [(math.isnan(number), 0.0 if math.isnan(number) else -number) for number in numbers]
-    return (*keys, entry.published is not None, entry.name)
+def _rules(runs: Sequence[Run]) -> list[str]:
+    """Say what the numbers are; runs are named where they differ in more than their size."""
+    by_rule: dict[str, list[Run]] = {}
+    for run in runs:
+        if run.rule:
+            by_rule.setdefault(_COUNTED.sub(_uncounted, run.rule), []).append(run)
+    sentences = []
+    for rule, same in by_rule.items():
+        whole = {str(run.rule) for run in same}
+        names = f" of {', '.join(run.name for run in same)}" if len(by_rule) > 1 else ""
+        sentences.append(f"Rule{names}: {whole.pop() if len(whole) == 1 else rule}.")
+    return sentences
 
 
-def _remarks(runs: Sequence[Run], *, with_published: bool) -> list[str]:
-    unit = runs[0].unit
-    sets = {run.scored for run in runs if run.scored}
+def _uncounted(counted_units: re.Match[str]) -> str:
+    return f"mean over {counted_units[1]}s" if counted_units[1] else "mean over categories"
+
+
+def _on_numbers(entries: Sequence[Entry], headline: str, columns: Sequence[str]) -> list[str]:
     remarks = []
-    if len(sets) > 1:
-        common = len(frozenset.intersection(*sets))
+    if columns[0] != headline:
+        missing = sum(not entry.has(headline) for entry in entries)
         remarks.append(
-            f"The runs did not all score the same {unit}s ({common} are common to all), so their "
-            "numbers cannot be compared; --compare takes what two runs have in common."
+            f"Ranked by {columns[0]}, as {missing} of {len(entries)} rows have no {headline}."
         )
-    if with_published:
-        sizes = sorted({len(each) for each in sets})
-        remarks.append(
-            (f"These runs scored {_span(sizes, unit)}; published" if sizes else "Published")
-            + " numbers are of the whole split named in their row."
-        )
-    if unknown := [run.name for run in runs if run.dataset is None]:
-        remarks.append(
-            f"Grouped by protocol alone, as the dataset is not recorded: {', '.join(unknown)}."
-        )
+    metrics = {metric_of(name) for name in columns}
+    if "IDS" in metrics:
+        remarks.append("Scores are shares of 1, not percentages; IDS is a count.")
     return remarks
+
+
+def _on_runs(runs: Sequence[Run], metric: str) -> list[str]:
+    remarks = []
+    if len({run.scored for run in runs if run.scored}) > 1:
+        remarks.append(
+            f"The runs did not all score the same {runs[0].unit}s, so their numbers cannot be "
+            "compared; --compare takes what two runs have in common."
+        )
+    cautions: dict[str, list[str]] = {}
+    for run in runs:
+        if metric in run.values and (text := caution(_scored(run, metric))):
+            cautions.setdefault(text, []).append(run.name)
+    remarks += [
+        f"{text[0].upper()}{text[1:]}: {', '.join(names)}." for text, names in cautions.items()
+    ]
+    return remarks
+
+
+def _on_published(runs: Sequence[Run]) -> str:
+    sizes = sorted({len(run.scored) for run in runs if run.scored})
+    first = f"These runs scored {_span(sizes, runs[0].unit)}; published" if sizes else "Published"
+    return (
+        f"{first} numbers are of the whole split named in their row, by the rules of their papers."
+    )
 
 
 def _span(sizes: Sequence[int], unit: str) -> str:
