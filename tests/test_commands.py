@@ -15,6 +15,7 @@ from datasets_vos.commands.output import counted, number_table, plain_console, s
 from datasets_vos.masks import read_mask, write_mask
 from datasets_vos.toy import generate_toy
 from tests.fakes import fake_frame, fake_label_map, make_davis
+from vos_core.flow.files import read_flo
 from vos_core.palette import davis_palette
 
 
@@ -99,7 +100,8 @@ def test_dream_writes_what_belongs_together(frame: tuple[Path, Path], tmp_path: 
     assert dream(frame, out, "--count=3") == 0
     expected = {"contact_sheet.png"}
     for k in ("000", "001", "002"):
-        expected |= {f"{k}.jpg", f"{k}_mask.png", f"{k}_previous_mask.png"}
+        expected |= {f"{k}.jpg", f"{k}_mask.png", f"{k}_previous.jpg", f"{k}_previous_mask.png"}
+        expected |= {f"{k}_flow.flo", f"{k}_flow.png"}
     assert {path.name for path in out.iterdir()} == expected
     for k in range(3):
         picture = np.asarray(PIL.Image.open(out / f"{k:03d}.jpg")).astype(int)
@@ -116,9 +118,16 @@ def test_dream_writes_what_belongs_together(frame: tuple[Path, Path], tmp_path: 
                 assert (inside.argmax(axis=1) == colour).mean() > 0.8
         assert set(np.unique(previous)) <= {0, 1, 2}
         assert (previous != label_map).any()
-    # three columns of 64 px; one row for the source and one per dream, each with a caption
+        flow = read_flo(out / f"{k:03d}_flow.flo")
+        assert flow.shape == (48, 64, 2)
+        # the camera only shifts: all of the background moves alike, and no object does with it
+        assert len(np.unique(flow[label_map == 0].round(4), axis=0)) == 1
+        colours = np.asarray(PIL.Image.open(out / f"{k:03d}_flow.png"))
+        assert colours.shape == (48, 64, 3)
+        assert (out / f"{k:03d}_previous.jpg").read_bytes() != (out / f"{k:03d}.jpg").read_bytes()
+    # four columns of 64 px; one row for the source and one per dream, each with a caption
     sheet = np.asarray(PIL.Image.open(out / "contact_sheet.png"))
-    assert sheet.shape[1] == 3 * 64 + 2 * 4
+    assert sheet.shape[1] == 4 * 64 + 3 * 4
     np.testing.assert_array_equal(sheet[:48, :64], fake_frame(0))
     assert sheet.shape[0] > 4 * 48
 

@@ -24,9 +24,11 @@ _SHEET_DREAMS = 24
 _CELL_WIDTH = 480  # pixels
 _JPEG_QUALITY = 95
 _DESCRIPTION = f"""Draw lucid dreams of an annotated frame. For each dream k: k.jpg, k_mask.png
-(object ids as given) and k_previous_mask.png (the rough mask of the frame before, each object
-deformed on its own); and contact_sheet.png with the source, the clean plate and the first
-{_SHEET_DREAMS} dreams. Files of these names are replaced. Dream k depends on the seed and k."""
+(object ids as given), k_previous.jpg (the frame before), k_previous_mask.png (its rough mask, each
+object deformed on its own), k_flow.flo (the exact flow from k.jpg to the frame before, in pixels)
+and k_flow.png (the same in colours, black where the frame before does not show what is there); and
+contact_sheet.png with the source, the clean plate and the first {_SHEET_DREAMS} dreams. Files of
+these names are replaced. Dream k depends on the seed and k."""
 
 
 def main(args: Sequence[str]) -> None:
@@ -80,28 +82,47 @@ def _source_row(image: Image, label_map: LabelMap, scene: "LucidScene") -> list[
     from vos_core.visual import overlay
 
     painted = overlay(image, label_map)
+    flow_key = _flow_key(image.shape[:2])
     row = [("source", image), ("source, mask", painted), ("clean plate", scene.plate)]
+    row.append(("colours of flow: the way from the middle", flow_key))
     return [(caption, _cell(picture)) for caption, picture in row]
+
+
+def _flow_key(size: tuple[int, int]) -> Image:
+    """Paint the flow that leads from the middle of a frame to each of its pixels."""
+    from vos_core.flow.files import flow_to_colour
+
+    ys, xs = np.mgrid[: size[0], : size[1]].astype(np.float32)
+    return flow_to_colour(np.stack([xs - size[1] / 2, ys - size[0] / 2], axis=-1))
 
 
 def _write_dream(scene: "LucidScene", seed: Sequence[int], stem: Path) -> list[tuple[str, Image]]:
     """Draw and write one dream; return its row of the sheet: captions and pictures."""
     from augment.deformation import MaskDeformation, deform_mask
     from augment.lucid import LucidDreamer
+    from vos_core.flow.files import flow_to_colour, write_flo
     from vos_core.visual import overlay
 
     rng = np.random.default_rng(seed)
-    dream = LucidDreamer()(scene, rng)
+    dream = LucidDreamer(pair=True, flow=True)(scene, rng)
     rough = np.zeros_like(dream.label_map)
     for i in object_ids(dream.previous_label_map):
         rough[deform_mask(dream.previous_label_map == i, MaskDeformation(), rng)] = i
+    if dream.flow is None or dream.previous_image is None:
+        raise RuntimeError("the dreamer was asked for pairs with flow")
+    seen = np.where(dream.flow.newly_visible[..., None], np.float32(np.nan), dream.flow.backward)
+    coloured = flow_to_colour(seen)
     _write_image(stem.with_name(f"{stem.name}.jpg"), dream.image)
+    _write_image(stem.with_name(f"{stem.name}_previous.jpg"), dream.previous_image)
+    write_flo(stem.with_name(f"{stem.name}_flow.flo"), dream.flow.backward)
+    _write_image(stem.with_name(f"{stem.name}_flow.png"), coloured)
     write_mask(stem.with_name(f"{stem.name}_mask.png"), dream.label_map)
     write_mask(stem.with_name(f"{stem.name}_previous_mask.png"), rough)
     return [
         (stem.name, _cell(dream.image)),
         (f"{stem.name}, mask", _cell(overlay(dream.image, dream.label_map))),
         (f"{stem.name}, rough previous mask", _cell(overlay(dream.image, rough))),
+        (f"{stem.name}, flow to the frame before", _cell(coloured)),
     ]
 
 
@@ -109,7 +130,7 @@ def _write_sheet(path: Path, cells: Sequence[tuple[str, Image]]) -> None:
     from vos_core.visual import contact_sheet
 
     captions, pictures = zip(*cells, strict=True)
-    _write_image(path, contact_sheet(pictures, columns=3, captions=captions))
+    _write_image(path, contact_sheet(pictures, columns=4, captions=captions))
 
 
 def _cell(picture: Image) -> Image:
