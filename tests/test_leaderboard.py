@@ -300,7 +300,7 @@ def test_baselines_are_marked(runs: Path, capsys: Capture) -> None:
     kinds = {entry.name: entry.kind for entry in group.entries}
     assert kinds == {"lucid/version_0": "run", "near/0": "baseline", "osvos/version_0": "run"}
     out = leaderboard(capsys)
-    assert f"baseline: {name}, val, 5 sequences, 5 objects" in out
+    assert f"baseline: {name}; val, 5 sequences, 5 objects" in out
     assert "feedbee" not in out  # the process that scored made no masks
     made = out[out.index("propagation") :]
     assert set(row(made, "near/0")) == {"-"}

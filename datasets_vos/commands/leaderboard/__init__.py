@@ -38,6 +38,7 @@ def main(args: Sequence[str]) -> None:
     from datasets_vos.commands.leaderboard.page import write_page
     from datasets_vos.commands.leaderboard.pairs import compare_runs
     from datasets_vos.commands.leaderboard.runs import find_runs
+    from datasets_vos.commands.leaderboard.search import printable
     from datasets_vos.commands.leaderboard.table import Board, make_groups
     from datasets_vos.commands.leaderboard.terminal import show
 
@@ -54,7 +55,7 @@ def main(args: Sequence[str]) -> None:
     ):
         if path:
             write(path, board)
-            print(f"written: {path}")
+            print(f"written: {printable(path)}")
 
 
 def _parse(args: Sequence[str]) -> argparse.Namespace:

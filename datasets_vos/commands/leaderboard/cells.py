@@ -20,7 +20,7 @@ _IN_BRACKETS = re.compile(r" \([^)]*\)")  # the short name of a paper
 
 # Headings of columns that hold words; all others hold numbers.
 _WORDS = frozenset(
-    {"run", "run or method", "split", "scored on", "source and note", "training", "sequence"}
+    {"run", "run or method", "scored on", "source and note", "training", "sequence"}
     | {"commit", "finished", "hardware", "config"}
 )
 
@@ -63,9 +63,9 @@ def explanations(group: Group) -> list[str]:
     return [*group.remarks, *inferred]
 
 
-def column_remarks(sheet: Sheet) -> list[str]:
-    """Return what must be known to read the columns of a table."""
-    if "FPS" not in sheet.headings:
+def speed_remark(group: Group, sheet: Sheet) -> list[str]:
+    """Return what must be known to compare speeds, if a table shows those of our runs."""
+    if "FPS" not in sheet.headings or not any(run.fps for run in group.runs):
         return []
     return ["FPS of our runs is that of propagation, without adaptation; the hardware differs."]
 
@@ -80,25 +80,23 @@ def title(group: Group) -> str:
 
 def score_sheet(group: Group, level: float) -> Sheet:
     """Return all rows of a group with most of what is known, but no column that one row has."""
-    unit = group.runs[0].unit
     numbers = (*group.columns, *group.details)
     headings = (
         *("run or method", *_number_headings(numbers, level)),
-        *("split", f"{unit}s", "objects", "training", "FPS", "source and note"),
+        *("scored on", "training", "FPS", "source and note"),
     )
     rows = [
         (
             entry.name,
             *_number_cells(entry, numbers),
-            entry.split or UNKNOWN,
-            *_counts(entry.run),
+            size(entry),
             (entry.published.training if entry.published else None) or UNKNOWN,
             fps(entry),
             "; ".join(filter(None, (source(entry), note(entry)))),
         )
         for entry in group.entries
     ]
-    kept = {"run or method", "source and note", *map(_heading, group.columns)}
+    kept = {"run or method", "scored on", "source and note", *map(_heading, group.columns)}
     if any(entry.interval for entry in group.entries):
         kept.add(_interval_heading(group.ranked_by, level))
     return Sheet(headings, tuple(rows)).without_empty(kept, least=min(2, len(rows)))
@@ -190,13 +188,19 @@ def inferences(entry: Entry) -> list[str]:
 
 
 def scored_on(entry: Entry) -> str:
-    """Say in few words what a row was scored on."""
-    if entry.run is None:
+    """Say in few words what a row was scored on, and where it is from unless it is a run."""
+    if entry.published:
         return f"{entry.split}; {_IN_BRACKETS.sub('', source(entry))}"
-    run = entry.run
-    parts = [f"baseline: {run.baseline}" if run.baseline else None, entry.split]
-    parts.append(counted(len(run.scored), run.unit) if run.scored else None)
-    parts.append(None if run.objects is None else counted(run.objects, "object"))
+    return size(entry) if entry.kind == "run" else f"{source(entry)}; {size(entry)}"
+
+
+def size(entry: Entry) -> str:
+    """Say how much was scored."""
+    parts = [entry.split]
+    if entry.run:
+        run = entry.run
+        parts.append(counted(len(run.scored), run.unit) if run.scored else None)
+        parts.append(None if run.objects is None else counted(run.objects, "object"))
     return ", ".join(part for part in parts if part) or UNKNOWN
 
 
@@ -263,9 +267,3 @@ def _number_cells(entry: Entry, names: Sequence[str]) -> tuple[str, ...]:
         for name in names
     ]
     return (*cells[:1], interval(entry), *cells[1:])
-
-
-def _counts(run: Run | None) -> tuple[str, str]:
-    if run is None:
-        return UNKNOWN, UNKNOWN
-    return str(len(run.scored) or UNKNOWN), known(run.objects)

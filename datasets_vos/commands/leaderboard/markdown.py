@@ -47,7 +47,7 @@ def _group(group: Group, path: Path, level: float) -> list[str]:
     return [
         f"## {_text(cells.title(group))}",
         _table(scores.headings, rows),
-        *map(_text, (*cells.explanations(group), *cells.column_remarks(scores))),
+        *map(_text, (*cells.explanations(group), *cells.speed_remark(group, scores))),
         _table((*made.headings, "config"), origins),
     ]
 

@@ -80,7 +80,7 @@ def _section(group: Group, level: float) -> dict[str, object]:
         "group": group,
         "scale": scale,
         "headings": scores.headings,
-        "remarks": [*cells.explanations(group), *cells.column_remarks(scores)],
+        "remarks": [*cells.explanations(group), *cells.speed_remark(group, scores)],
         "rows": list(zip(group.entries, marks, scores.rows, strict=True)),
         "origin_headings": origins.headings,
         "origins": list(zip(group.runs, origins.rows, strict=True)),
