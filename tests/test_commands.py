@@ -48,6 +48,11 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ("evaluate --dataset toy --results x --protocol davis2071", "Did you mean 'davis2017'?"),
         ("evaluate --dataset toy --results x --seen y", "--seen does not go with 'toy'"),
         ("evaluate --dataset ecssd --results x --stability", "--stability does not go with"),
+        ("evaluate --dataset ecssd --results x --official-decay", "--official-decay does not go"),
+        (
+            "evaluate --dataset toy --baseline box_oracle --annotate-every 3",
+            "--annotate-every goes with --baseline nearest_annotation only",
+        ),
         ("evaluate --dataset mots20 --baseline box_oracle", "does not go with 'mots20'"),
         ("evaluate --dataset davis2016 --results x", "'davis2016' needs root"),
         ("evaluate --dataset toy --results x --out y.txt", "y.txt: give a file that ends in .json"),

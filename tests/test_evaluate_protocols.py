@@ -78,6 +78,22 @@ def test_youtube_objects_class_balanced_and_plain(tmp_path: Path, capsys: Captur
     printed = capsys.readouterr().out
     assert "(youtube_objects: mean over 2 categories, each the mean over its objects" in printed
     assert "(youtube_objects: mean over 3 sequences" in printed
+    lines = [line.split() for line in printed.splitlines()]
+    total, dog = scores["global"]["J"], scores["per_category"]["dog"]
+    assert ["J", *(f"{total[key]:.3f}" for key in ("mean", "recall", "decay"))] in lines
+    numbers = (dog["J"]["mean"], dog["F"]["mean"], dog["J&F_mean"])
+    assert ["dog", *(f"{number:.3f}" for number in numbers)] in lines
+
+
+def test_youtube_objects_needs_no_given_frame(tmp_path: Path, capsys: Capture) -> None:
+    root = make_youtube_objects(tmp_path / "youtube_masks").parent
+    results = tmp_path / "results"
+    write_youtube_objects(results)
+    (results / "dog_0003_001" / "00001.png").unlink()
+    scores = scored(tmp_path, root, results, "youtube_objects")
+    assert scores["sequences"]["dog_0003_001"]["scored"] == {"1": [4, 8]}
+    scores = scored(tmp_path, root, results, "youtube_objects", "--allow-missing")
+    assert "missing" not in scores["rule"]
 
 
 def write_youtube_vos(results: Path) -> None:
@@ -232,6 +248,25 @@ def test_no_stability_of_proposals(tmp_path: Path, capsys: Capture) -> None:
     results = write_results(tmp_path / "results")
     error = refusal(capsys, root, results, "--stability", dataset="davis2017_unsupervised")
     assert "--stability does not go with 'davis2017_unsupervised'" in error
+
+
+def test_stability_is_of_the_frames_that_count(tmp_path: Path) -> None:
+    """Of DAVIS 2016: all but the first and the last, with truth or not."""
+    root, results = make_davis(tmp_path / "davis", year="2016", frames=FRAMES), tmp_path / "results"
+    (root / "Annotations" / "480p" / "alpha" / "00003.png").unlink()
+    options = ("--stability", "--sequences=alpha", "--allow-perfect")
+
+    def stability(bitten: int) -> float:
+        for t in range(FRAMES):
+            label_map = fake_label_map(t, (1,))
+            if t == bitten:
+                label_map[8:] = 0
+            write_mask(results / "alpha" / f"{t:05d}.png", label_map)
+        scores = scored(tmp_path, root, results, "davis2016", *options)
+        return scores["per_object"]["alpha_1"]["T"]
+
+    assert [stability(t) for t in (0, FRAMES - 1)] == pytest.approx([0, 0], abs=1e-9)
+    assert stability(3) > 0.05
 
 
 def test_baselines_of_the_truth(tmp_path: Path, capsys: Capture) -> None:

@@ -79,7 +79,8 @@ def test_known_maps(fake: Fake, tmp_path: Path, capsys: pytest.CaptureFixture[st
     """Objects at 204 (0.8) on 51 (0.2): MAE 0.2 everywhere, F 1 from level 52 to 204."""
     out = tmp_path / "scores.json"
     evaluate(fake, store(fake, tmp_path / "maps", high=204, low=51), out)
-    row, rule, _ = printed(capsys)
+    row, rule, warnings = printed(capsys)
+    assert warnings == ""
     share = np.mean([area / PIXELS for area in AREAS[:5]])
     f_low = 1.3 * share / (0.3 * share + 1)
     mean_f = (52 * f_low + 153) / 256
@@ -280,6 +281,10 @@ def test_missing_maps_can_be_left_out(
     row, rule, _ = printed(capsys)
     assert row[0] == "5"
     assert "1 without a map left out" in rule
+    for path in maps.iterdir():
+        path.unlink()
+    with pytest.raises(DatasetError, match="6 of 6 images"):
+        evaluate(fake, maps, allow_missing=True)
 
 
 def test_missing_and_foreign_maps_are_named(fake: Fake, tmp_path: Path) -> None:

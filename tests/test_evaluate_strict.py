@@ -63,6 +63,13 @@ def test_swapped_ids(root: Path, results: Path, capsys: Capture) -> None:
     assert evaluate(root, results, "--allow-swapped-ids") == 0
 
 
+def test_ids_that_go_round(root: Path, results: Path, capsys: Capture) -> None:
+    for t in range(FRAMES):
+        label_map = fake_label_map(t, OBJECTS["beta"])
+        write_result(results, "beta", t, np.array([0, 2, 3, 1], dtype=np.uint8)[label_map])
+    assert "beta: ids 2 for 1, 3 for 2, 1 for 3 look swapped" in refusal(capsys, root, results)
+
+
 def test_objects_confused_on_the_way_are_no_swap(root: Path, results: Path) -> None:
     for t in range(2, FRAMES):
         label_map = fake_label_map(t, OBJECTS["beta"])
@@ -73,7 +80,7 @@ def test_objects_confused_on_the_way_are_no_swap(root: Path, results: Path) -> N
 def test_the_truth_itself(root: Path, tmp_path: Path, capsys: Capture) -> None:
     truth, out = root / "Annotations" / "480p", tmp_path / "scores.json"
     error = refusal(capsys, root, truth, f"--out={out}")
-    assert "prediction equals ground truth: is the results folder the annotation folder?" in error
+    assert "prediction equals ground truth: is the results folder the annotation folder" in error
     assert not out.exists()
     assert evaluate(root, truth, f"--out={out}", "--allow-perfect") == 0
     assert scores_of(out)["global"]["J&F_mean"] == 1
@@ -124,6 +131,7 @@ def test_results_of_the_other_edition_by_name(root: Path, results: Path, capsys:
     assert "2 of 2 sequences have no masks (alpha, beta)" in error
     assert "the folder holds those of DAVIS 2016 val" in error
     assert "--allow-missing" not in error  # nothing would be left
+    assert refusal(capsys, root, results, "--allow-missing") == error
 
 
 def test_one_object_where_there_are_several(root: Path, results: Path, capsys: Capture) -> None:
@@ -133,7 +141,7 @@ def test_one_object_where_there_are_several(root: Path, results: Path, capsys: C
     error = refusal(capsys, root, results)
     for name in ("alpha", "beta"):
         assert f"{name}: one id covers all objects, of which there are several" in error
-    assert "are these results of DAVIS 2016?" in error
+    assert "are these results of DAVIS 2016" in error
     assert evaluate(root, results, "--allow-merged-ids") == 0
 
 
@@ -186,7 +194,7 @@ def test_several_objects_where_there_is_one(tmp_path: Path, capsys: Capture) -> 
     options = ("--sequences", "alpha")
     error = refusal(capsys, root, results, *options, dataset="davis2016")
     assert "alpha: a mask holds ids 1, 2 but all count as one object" in error
-    assert "are these results of a multi-object set (DAVIS 2017)?" in error
+    assert "are these results of a multi-object set (DAVIS 2017)" in error
     allowed = evaluate(root, results, *options, "--allow-merged-ids", dataset="davis2016")
     assert allowed == 0
     # rules that merge objects are no mistake
@@ -202,3 +210,7 @@ def test_everything_wrong_is_named_at_once(root: Path, results: Path, capsys: Ca
     assert "beta: ids 1 and 2 look swapped" in error
     assert "beta: the masks hold ids that the truth never has: 7" in error
     assert "pass --allow-extra-ids --allow-swapped-ids if" in error
+    error = refusal(capsys, root, results, "--allow-extra-ids")  # what is not allowed remains
+    assert "beta: ids 1 and 2 look swapped" in error
+    assert "never has" not in error
+    assert "pass --allow-swapped-ids if" in error

@@ -1,7 +1,10 @@
 """Runs on sets with rules of their own: whole objects, sparse truth, categories, headline J."""
 
+import csv
 import json
 import re
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,9 @@ import pytest
 
 from cli import main
 from datasets_vos import open_dataset
+from datasets_vos.masks import read_mask
 from lightning_modules.recording import ClipRecord, record_clip
+from tests.fakes import make_davis
 from tests.fakes.segtrack import make_segtrack, object_mask
 from tests.fakes.youtube_objects import CLIPS, LABELLED, make_youtube_objects
 from vos_core.metrics import jaccard
@@ -67,6 +72,28 @@ def test_frames_without_truth_are_passed_over(tmp_path: Path) -> None:
     assert kept.categories == {1: "cat"}
 
 
+def test_masks_worst_frames_and_time_are_of_the_first_variant(tmp_path: Path) -> None:
+    clip = open_dataset("davis2017", make_davis(tmp_path / "davis")).clip("alpha")
+    truth = [m for t in range(6) if (m := clip.ground_truth(t)) is not None]
+
+    def slowly() -> Iterator[LabelMap]:
+        for label_map in truth:
+            time.sleep(0.02)
+            yield label_map
+
+    nothing = (np.zeros_like(truth[0]) for _ in truth)
+    variants = {"own": slowly(), "nothing": nothing}
+    segmented = SegmentedClip(ClipJob(clip, None, "davis2017", {}), variants, seconds_adapt=100.0)
+    kept = record_clip(segmented, tmp_path / "run")
+    means = {name: result.objects[1]["J"]["mean"] for name, result in kept.results.items()}
+    assert means == {"own": 1, "nothing": 0}
+    assert {frame.J for frame in kept.worst} == {1.0}
+    stored = read_mask(tmp_path / "run" / "masks" / "alpha" / "00003.png")
+    assert np.array_equal(stored, truth[3])
+    assert 6 * 0.02 <= kept.seconds_propagate < 100
+    assert kept.seconds_adapt == 100
+
+
 def test_segtrack_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = make_segtrack(tmp_path / "data")
     folder = run_test("segtrack_v2", root, tmp_path / "runs")
@@ -81,6 +108,11 @@ def test_segtrack_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         copied[name, number] = np.mean(
             [jaccard(first, object_mask(name, number, t)) for t in range(1, 5)]
         )
+    with (folder / "metrics.csv").open(newline="") as file:
+        [logged] = csv.DictReader(file)
+    for metric in ("J", "F"):
+        want = scores["global"][metric]["mean"]
+        assert float(logged[f"test/{metric}"]) == pytest.approx(want, abs=1e-6)
     found = scores["baselines"]["copied first mask"]["J"]["mean"]
     assert found == pytest.approx(np.mean(list(copied.values())), abs=1e-12)
     assert {name: each["units"] for name, each in scores["averages"].items()} == {

@@ -172,6 +172,8 @@ def test_paired_interval_is_narrower_where_runs_are_alike() -> None:
     low, high = outcome.interval
     assert high - low == pytest.approx(2 * 1.96 * gains.std() / math.sqrt(60), rel=0.05)
     assert low > 0
+    half = compare(a, b, "object", level=0.5).interval
+    assert half[1] - half[0] == pytest.approx(2 * 0.674 * gains.std() / math.sqrt(60), rel=0.05)
     unpaired = bootstrap_interval(a, "object")
     assert high - low < 0.1 * (unpaired[1] - unpaired[0])
 

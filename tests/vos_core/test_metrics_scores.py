@@ -16,6 +16,7 @@ from vos_core.errors import ConfigError, MaskError
 from vos_core.metrics import (
     DAVIS2016,
     DAVIS2017,
+    YOUTUBE_VOS,
     ObjectScores,
     Protocol,
     SequenceResult,
@@ -27,6 +28,8 @@ from vos_core.metrics import (
     protocol,
     write_scores,
 )
+from vos_core.metrics.sequence import object_scores
+from vos_core.metrics.statistics import mean_statistics
 
 GOLDEN = Path(__file__).parents[2] / ".." / "shared" / "golden" / "metrics"
 needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"no reference scores at {GOLDEN}")
@@ -197,6 +200,8 @@ def test_bad_input_is_named() -> None:
     scorer.update(0, truth[0], truth[0])
     with pytest.raises(MaskError, match=r"'clip'.*frame 3, expected frame 1"):
         scorer.update(3, truth[0], truth[0])
+    with pytest.raises(MaskError, match=r"'clip'.*frame 2, expected frame 1"):
+        scorer.skip(2)
     with pytest.raises(MaskError, match=r"'clip', frame 1: .*\(20, 60\)"):
         scorer.update(1, truth[1][:20], truth[1])
     with pytest.raises(MaskError, match="1 of 6 frames"):
@@ -216,10 +221,33 @@ def test_protocol_by_name() -> None:
         protocol("davis17")
 
 
+def test_wrapped_decay_is_that_of_j_and_f() -> None:
+    """Of 298 scored frames the last wraps to 42, so that the last quarter is empty."""
+    truth = squares((1, 5, 5), frames=300)
+    rules = replace(DAVIS2017, wrap_decay=True)
+    plain, wrapped = (score(each, truth, truth).objects[1] for each in (DAVIS2017, rules))
+    assert (plain["J"]["decay"], plain["F"]["decay"]) == (0, 0)
+    assert math.isnan(wrapped["J"]["decay"])
+    assert math.isnan(wrapped["F"]["decay"])
+    assert math.isnan(mean_statistics([plain["J"], wrapped["J"]])["decay"])  # as by the script
+
+
+def test_order_is_that_of_the_names() -> None:
+    results = [
+        SequenceResult(name, 3, {1: object_scores([0.5], [f])}, {1: [1]}, {})
+        for name, f in (("b", 0.25), ("a", 0.75))
+    ]
+    scores = collect_scores(YOUTUBE_VOS, results, {"a": {1: "unseen"}, "b": {1: "seen"}})
+    assert list(scores["per_category"]) == ["seen", "unseen"]
+    rows = [tuple(row.values()) for row in per_sequence_rows(scores)]
+    assert rows == [("a", 1, 3, 0.5, 0.75, 0.625), ("b", 1, 3, 0.5, 0.25, 0.375)]
+
+
 def test_written_files(tmp_path: Path) -> None:
     truth = squares((1, 5, 5), (2, 20, 20))
     truth[:4][truth[:4] == 2] = 0
-    scores = collect_scores(DAVIS2017, [score(DAVIS2017, truth, truth)])
+    late = SequenceResult("late", 6, {1: object_scores([], [])}, {1: []}, {})
+    scores = collect_scores(DAVIS2017, [score(DAVIS2017, truth, truth), late])
     write_scores(tmp_path, scores)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["per_sequence.csv", "scores.json"]
     stored = json.loads((tmp_path / "scores.json").read_text(), parse_constant=pytest.fail)
@@ -249,6 +277,14 @@ def test_written_files(tmp_path: Path) -> None:
                 "J_mean": "1.0",
                 "F_mean": "1.0",
                 "J&F_mean": "1.0",
-            }
+            },
+            {
+                "sequence": "late",
+                "objects": "1",
+                "frames": "6",
+                "J_mean": "",
+                "F_mean": "",
+                "J&F_mean": "",
+            },
         ]
     assert per_sequence_rows(scores)[0]["J&F_mean"] == 1.0

@@ -168,7 +168,7 @@ def judge(found: Sequence[Suspicion], options: argparse.Namespace) -> None:
         if each not in wrong:
             _warn(each.what)
     if wrong:
-        named = some([each.what for each in wrong], "; ")
+        named = some([each.what.removesuffix("?") for each in wrong], "; ")
         allowances = " ".join(dict.fromkeys(each.option for each in wrong))
         raise MaskError(
             f"the masks look wrong: {named}; nothing was written, so mend the masks, or pass "
@@ -228,4 +228,5 @@ def require_tags(
 
 
 def _warn(message: str) -> None:
-    print(f"warning: {message}.", file=sys.stderr)
+    end = "" if message.endswith("?") else "."
+    print(f"warning: {message}{end}", file=sys.stderr)

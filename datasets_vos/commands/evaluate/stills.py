@@ -121,7 +121,11 @@ def _missing(names: Sequence[str], folder: Path, *, allowed: bool) -> set[str]:
         raise DatasetError(
             f"{folder}: {' and '.join(problems)}; there must be <name>.png for each image of the "
             "set and nothing else, so check the dataset and the split, or run the method again."
-            f"{' --allow-missing leaves out images without a map.' if missing else ''}"
+            + (
+                " --allow-missing leaves out those without a map."
+                if missing and not allowed
+                else ""
+            )
         )
     return {file.removesuffix(".png") for file in missing}
 
