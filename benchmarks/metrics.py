@@ -198,7 +198,9 @@ def evaluate(root: Path, workers: int) -> Measured:
     command = [sys.executable, str(ROOT / "cli.py"), *arguments]
     peak = 0.0
     began = time.monotonic()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     while process.poll() is None:
         peak = max(peak, peak_mib(process.pid))
         time.sleep(0.02)
