@@ -1,6 +1,5 @@
 """``leaderboard``: which rows there are, in which order, and what is said about them."""
 
-import json
 import math
 from pathlib import Path
 
@@ -24,7 +23,6 @@ from tests.leaderboard_command import (
     row,
 )
 from vos_core.metrics import DAVIS2017, SEGTRACK_V2, YOUTUBE_VOS, write_scores
-from vos_core.metrics.comparison import SequenceValues, bootstrap_interval
 from vos_core.metrics.protocols import MASKTRACK_DAVIS2016
 
 
@@ -268,37 +266,6 @@ def test_headline_of_other_benchmarks(tmp_path: Path) -> None:
     low, high = youtube.entries[0].interval
     # y alone is unseen; the others alone have a J&F from 0.35 to 0.55
     assert 0.35 < low < numbers["J&F"] < high < (0.55 + 0.85) / 2 + 1e-9
-
-
-@pytest.fixture
-def unequal(tmp_path: Path) -> Path:
-    """Two runs, ranked by J per sequence, whose first sequence has most of the objects."""
-    b = {"s0": [0.2] * 9, **{f"s{k}": [k / 20] for k in range(1, 10)}}
-    a = {"s0": [0.3] * 9, **{f"s{k}": [k / 20 + 0.4] for k in range(1, 10)}}
-    for name, values in {"a": a, "b": b}.items():
-        make_run(tmp_path / "r" / name, values, protocol=MASKTRACK_DAVIS2016, data=DATA)
-    return tmp_path / "r"
-
-
-def test_interval_is_of_the_headline_number(unequal: Path) -> None:
-    [group] = make_groups(find_runs([unequal]), "none", 0.5)
-    values = {"s0": SequenceValues((0.2,) * 9)}
-    values |= {f"s{k}": SequenceValues((k / 20,)) for k in range(1, 10)}
-    interval = bootstrap_interval(values, "sequence", level=0.5)
-    assert group.entries[1].interval == pytest.approx(interval)
-    assert group.entries[1].numbers["J"] == pytest.approx((0.2 + 45 / 20) / 10)
-
-
-def test_comparison_is_of_the_headline_number(unequal: Path, capsys: Capture) -> None:
-    out = leaderboard(capsys, unequal, "--compare", "r/a", "r/b", "--level", "0.5")
-    # mean over sequences of +0.1 and nine times +0.4
-    assert "r/a beats r/b on 10 of 10 sequences, mean difference +0.370 J, 50 % interval " in out
-    path = unequal / "b" / "scores.json"
-    scores = json.loads(path.read_text())
-    scores["averages"] = {"object": scores["averages"]["sequence"]}
-    path.write_text(json.dumps(scores))
-    error = refusal(capsys, unequal, "--compare", "r/a", "r/b")
-    assert "r/a (masktrack_davis2016, mean over each sequence) and r/b" in error
 
 
 def test_published_g_is_the_headline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
