@@ -79,10 +79,15 @@ class ThinPlateSpline:
         source: (K, 2) control points, K >= 1; may be collinear or repeat if consistent.
         target: (K, 2) where they go.
         smoothing: 0 hits the control points exactly; larger values bend less.
+
+    Attributes:
+        source: As given.
+        target: As given.
     """
 
     def __init__(self, source: Points, target: Points, smoothing: float = 0.0) -> None:
         source = np.asarray(source, dtype=np.float64)
+        self.source, self.target = source, np.asarray(target, dtype=np.float64)
         self._origin = source.mean(axis=0)
         self._unit = float(np.abs(source - self._origin).max()) or 1.0
         self._control = (source - self._origin) / self._unit
@@ -92,7 +97,7 @@ class ThinPlateSpline:
         system[:count, count:] = np.c_[np.ones(count), self._control]
         system[count:, :count] = system[:count, count:].T
         offsets = np.zeros((count + 3, 2))
-        offsets[:count] = np.asarray(target, dtype=np.float64) - source
+        offsets[:count] = self.target - source
         # least squares: collinear control points make the system singular but still consistent
         weights, *_ = np.linalg.lstsq(system, offsets, rcond=None)
         self._weights = weights.astype(np.float64)

@@ -12,8 +12,7 @@ frame, seams are feathered instead of solved for.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import asdict, dataclass, field
 
 import cv2
 import numpy as np
@@ -22,21 +21,17 @@ import numpy.typing as npt
 from augment.clean_plate import clean_plate
 from augment.deformation import bounding_box, draw_spline
 from augment.dream_flow import PLATE, DreamFlow, dream_flow
+from augment.dream_layers import Curve, Layer, Light, Move
 from augment.geometry import (
     Matrix,
     PointMap,
     Points,
-    affine_matrix,
-    compose,
-    inverse_affine,
     sampling_map,
     warp,
     warp_labels,
 )
 from vos_core.errors import MaskError
 from vos_core.types import VOID, BinaryMask, FloatArray, Image, LabelMap
-
-Curve = npt.NDArray[np.uint8]  # (256,), a new value for each old one
 
 _RIM = 2  # pixels around a cut-out, room for its feathered edge
 
@@ -154,21 +149,6 @@ class Dream:
 
 
 @dataclass(frozen=True)
-class _Layer:
-    """Where one layer goes.
-
-    Attributes:
-        now: Backward map from the dreamt frame to the source.
-        before: Backward map from the frame before to the source.
-        motion: (3, 3) affine matrix from the frame before to the dreamt frame.
-    """
-
-    now: PointMap
-    before: PointMap
-    motion: Matrix
-
-
-@dataclass(frozen=True)
 class DreamPlan:
     """Everything random about one dream of a scene.
 
@@ -176,18 +156,28 @@ class DreamPlan:
         plate: Where the plate goes.
         cut_outs: The objects, back to front.
         layers: Where each of them goes, in the same order.
-        light: New saturation and new value.
+        light: Of saturation and of value.
     """
 
-    plate: _Layer
+    plate: Layer
     cut_outs: tuple[CutOut, ...]
-    layers: tuple[_Layer, ...]
-    light: tuple[Curve, Curve]
+    layers: tuple[Layer, ...]
+    light: tuple[Light, Light]
 
     def motions(self) -> dict[int, Matrix]:
         """Return the motion of the plate and of each object, by id, for :func:`dream_flow`."""
-        moved = zip(self.cut_outs, self.layers, strict=True)
-        return {PLATE: self.plate.motion, **{c.object_id: layer.motion for c, layer in moved}}
+        layers = {c.object_id: each for c, each in zip(self.cut_outs, self.layers, strict=True)}
+        return {i: each.motion.matrix() for i, each in {PLATE: self.plate, **layers}.items()}
+
+    def describe(self) -> dict[str, object]:
+        """Return everything that was drawn, as plain values for JSON; objects are back to front."""
+        objects = [
+            {"object": cut_out.object_id, **layer.describe()}
+            for cut_out, layer in zip(self.cut_outs, self.layers, strict=True)
+        ]
+        saturation, value = map(asdict, self.light)
+        light = {"saturation": saturation, "value": value}
+        return {"plate": self.plate.describe(), "objects": objects, "light": light}
 
     def carry(self, label_map: LabelMap) -> LabelMap:
         """Move another (H, W) uint8 label map of the source frame as the picture is moved.
@@ -242,33 +232,34 @@ class LucidDreamer:
         now = [layer.now for layer in plan.layers]
         before = [layer.before for layer in plan.layers]
         image, label_map = _compose(scene.plate, plan.plate.now, plan.cut_outs, now)
-        image = _relight(image, plan.light)
+        curves = [light.curve() for light in plan.light]
+        image = _relight(image, curves)
         previous: Image | None = None
         if self.pair:
             lit, previous_labels = _compose(scene.plate, plan.plate.before, plan.cut_outs, before)
-            previous = _relight(lit, plan.light)
+            previous = _relight(lit, curves)
         else:
             previous_labels = _compose_labels(scene.plate.shape[:2], plan.cut_outs, before)
         flow = dream_flow(label_map, previous_labels, plan.motions()) if self.flow else None
         return Dream(image, label_map, previous_labels, previous, flow)
 
-    def _draw_plate(self, size: tuple[int, int], rng: np.random.Generator) -> _Layer:
+    def _draw_plate(self, size: tuple[int, int], rng: np.random.Generator) -> Layer:
         ranges = self.ranges
         extent = np.array([size[1], size[0]])
-        centre = tuple((extent - 1) / 2)
-        matrix = affine_matrix(
+        centre = _pair((extent - 1) / 2)
+        place = Move(
             centre,
-            scale=(1 + _spread(rng, ranges.background_scale),) * 2,
+            scale=1 + _spread(rng, ranges.background_scale),
             angle=_spread(rng, ranges.background_angle),
-            shift=tuple(_spread_xy(rng, ranges.background_shift) * extent),
+            shift=_pair(_spread_xy(rng, ranges.background_shift) * extent),
             mirror=rng.random() < ranges.mirror,
         )
-        camera = affine_matrix(centre, shift=tuple(_spread_xy(rng, ranges.camera_shift) * extent))
-        return _Layer(inverse_affine(camera @ matrix), inverse_affine(matrix), camera)
+        camera = Move(centre, shift=_pair(_spread_xy(rng, ranges.camera_shift) * extent))
+        return Layer(place, camera)
 
     def _draw_object(
         self, cut_out: CutOut, size: tuple[int, int], rng: np.random.Generator
-    ) -> _Layer:
+    ) -> Layer:
         ranges = self.ranges
         x, y, width, height = bounding_box(cut_out.mask)
         extent = np.array([width, height])
@@ -276,32 +267,33 @@ class LucidDreamer:
         shift = _spread_xy(rng, ranges.object_placement) * (size[1], size[0])
         # the object's centre stays in the frame: a dream without its object teaches nothing
         shift = np.clip(centre + shift, 0, np.array([size[1], size[0]]) - 1) - centre
-        matrix = affine_matrix(
-            tuple(centre),
-            scale=(1 + _spread(rng, ranges.object_scale),) * 2,
+        place = Move(
+            _pair(centre),
+            scale=1 + _spread(rng, ranges.object_scale),
             angle=_spread(rng, ranges.object_angle),
-            shift=tuple(shift),
+            shift=_pair(shift),
             mirror=rng.random() < ranges.mirror,
         )
-        motion = affine_matrix(
-            tuple(centre + shift),
-            scale=(1 + _spread(rng, ranges.motion_scale),) * 2,
+        motion = Move(
+            _pair(centre + shift),
+            scale=1 + _spread(rng, ranges.motion_scale),
             angle=_spread(rng, ranges.motion_angle),
-            shift=tuple(_spread_xy(rng, ranges.motion_shift) * extent),
+            shift=_pair(_spread_xy(rng, ranges.motion_shift) * extent),
         )
         spline = draw_spline(cut_out.mask, ranges.spline_points, ranges.spline_shift, rng)
-        now, before = inverse_affine(motion @ matrix), inverse_affine(matrix)
-        return _Layer(partial(compose, now, spline), partial(compose, before, spline), motion)
+        return Layer(place, motion, spline)
 
-    def _draw_light(self, rng: np.random.Generator) -> Curve:
-        """Draw a curve: gain * x^power + offset (arXiv:1703.09554, section 4)."""
+    def _draw_light(self, rng: np.random.Generator) -> Light:
         ranges = self.ranges
-        x = np.linspace(0, 1, 256)
-        gain = 1 + _spread(rng, ranges.illumination_gain)
-        power = 1 + _spread(rng, ranges.illumination_power)
-        lit = gain * x**power + _spread(rng, ranges.illumination_offset)
-        curve: Curve = (np.clip(lit, 0, 1) * 255).round().astype(np.uint8)
-        return curve
+        return Light(
+            gain=1 + _spread(rng, ranges.illumination_gain),
+            power=1 + _spread(rng, ranges.illumination_power),
+            offset=_spread(rng, ranges.illumination_offset),
+        )
+
+
+def _pair(values: Points) -> tuple[float, float]:
+    return float(values[0]), float(values[1])
 
 
 def _spread(rng: np.random.Generator, limit: float) -> float:

@@ -103,7 +103,7 @@ def dream(frame: tuple[Path, Path], out: Path, *options: str) -> int:
 def test_dream_writes_what_belongs_together(frame: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "new" / "dreams"
     assert dream(frame, out, "--count=3") == 0
-    expected = {"contact_sheet.png"}
+    expected = {"contact_sheet.png", "dreams.json"}
     for k in ("000", "001", "002"):
         expected |= {f"{k}.jpg", f"{k}_mask.png", f"{k}_previous.jpg", f"{k}_previous_mask.png"}
         expected |= {f"{k}_flow.flo", f"{k}_flow.png"}
@@ -130,6 +130,18 @@ def test_dream_writes_what_belongs_together(frame: tuple[Path, Path], tmp_path: 
         colours = np.asarray(PIL.Image.open(out / f"{k:03d}_flow.png"))
         assert colours.shape == (48, 64, 3)
         assert (out / f"{k:03d}_previous.jpg").read_bytes() != (out / f"{k:03d}.jpg").read_bytes()
+    drawn = json.loads((out / "dreams.json").read_text())
+    assert (drawn["preset"], drawn["seed"], list(drawn["dreams"])) == (
+        "paper",
+        0,
+        ["000", "001", "002"],
+    )
+    for k, each in drawn["dreams"].items():
+        assert sorted(o["object"] for o in each["objects"]) == [1, 2]
+        # the flow of the background is the way back of the camera
+        flow, label_map = read_flo(out / f"{k}_flow.flo"), read_mask(out / f"{k}_mask.png")
+        camera = each["plate"]["motion"]["shift"]
+        assert flow[label_map == 0][0] == pytest.approx([-c for c in camera], abs=1e-4)
     # four columns of 64 px; one row for the source and one per dream, each with a caption
     sheet = np.asarray(PIL.Image.open(out / "contact_sheet.png"))
     assert sheet.shape[1] == 4 * 64 + 3 * 4

@@ -1,6 +1,7 @@
 """``dream``: lucid dreams of one annotated frame, to look at."""
 
 import io
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import PIL.Image
 
 from datasets_vos.commands import CommandParser, at_least, make_folder, progress_bar, user_path
+from datasets_vos.commands.output import write_bytes
 from datasets_vos.images import read_image
 from datasets_vos.masks import object_ids, read_mask, require_objects, require_size, write_mask
 from vos_core.errors import ConfigError, nearest
@@ -26,9 +28,10 @@ _JPEG_QUALITY = 95
 _DESCRIPTION = f"""Draw lucid dreams of an annotated frame. For each dream k: k.jpg, k_mask.png
 (object ids as given), k_previous.jpg (the frame before), k_previous_mask.png (its rough mask, each
 object deformed on its own), k_flow.flo (the exact flow from k.jpg to the frame before, in pixels)
-and k_flow.png (the same in colours, black where the frame before does not show what is there); and
-contact_sheet.png with the source, the clean plate and the first {_SHEET_DREAMS} dreams. Files of
-these names are replaced. Dream k depends on the seed and k."""
+and k_flow.png (the same in colours, black where the frame before does not show what is there);
+dreams.json with all that was drawn; and contact_sheet.png with the source, the clean plate and the
+first {_SHEET_DREAMS} dreams. Files of these names are replaced. Dream k depends on the seed and
+k."""
 
 
 def main(args: Sequence[str]) -> None:
@@ -68,13 +71,17 @@ def main(args: Sequence[str]) -> None:
     scene = LucidScene.from_frame(image, label_map)
     cells = _source_row(image, label_map, scene)
     digits = max(3, len(str(options.count - 1)))
+    drawn = {}
     with progress_bar("dreaming", options.count) as advance:
         for k in range(options.count):
-            row = _write_dream(scene, [options.seed, k], options.out / f"{k:0{digits}d}")
+            name = f"{k:0{digits}d}"
+            drawn[name], row = _write_dream(scene, [options.seed, k], options.out / name)
             if k < _SHEET_DREAMS:
                 cells += row
             advance()
     _write_sheet(options.out / "contact_sheet.png", cells)
+    settings = {"preset": options.preset, "seed": options.seed, "dreams": drawn}
+    write_bytes(options.out / "dreams.json", json.dumps(settings, indent=1).encode())
     print(f"{options.count} dreams; see {options.out / 'contact_sheet.png'}")
 
 
@@ -96,15 +103,19 @@ def _flow_key(size: tuple[int, int]) -> Image:
     return flow_to_colour(np.stack([xs - size[1] / 2, ys - size[0] / 2], axis=-1))
 
 
-def _write_dream(scene: "LucidScene", seed: Sequence[int], stem: Path) -> list[tuple[str, Image]]:
-    """Draw and write one dream; return its row of the sheet: captions and pictures."""
+def _write_dream(
+    scene: "LucidScene", seed: Sequence[int], stem: Path
+) -> tuple[dict[str, object], list[tuple[str, Image]]]:
+    """Draw and write one dream; return what was drawn, and captions and pictures for the sheet."""
     from augment.deformation import MaskDeformation, deform_mask
     from augment.lucid import LucidDreamer
     from vos_core.flow.files import flow_to_colour, write_flo
     from vos_core.visual import overlay
 
     rng = np.random.default_rng(seed)
-    dream = LucidDreamer(pair=True, flow=True)(scene, rng)
+    dreamer = LucidDreamer(pair=True, flow=True)
+    plan = dreamer.draw(scene, rng)
+    dream = dreamer.render(scene, plan)
     rough = np.zeros_like(dream.label_map)
     for i in object_ids(dream.previous_label_map):
         rough[deform_mask(dream.previous_label_map == i, MaskDeformation(), rng)] = i
@@ -118,12 +129,13 @@ def _write_dream(scene: "LucidScene", seed: Sequence[int], stem: Path) -> list[t
     _write_image(stem.with_name(f"{stem.name}_flow.png"), coloured)
     write_mask(stem.with_name(f"{stem.name}_mask.png"), dream.label_map)
     write_mask(stem.with_name(f"{stem.name}_previous_mask.png"), rough)
-    return [
+    row = [
         (stem.name, _cell(dream.image)),
         (f"{stem.name}, mask", _cell(overlay(dream.image, dream.label_map))),
         (f"{stem.name}, rough previous mask", _cell(overlay(dream.image, rough))),
         (f"{stem.name}, flow to the frame before", _cell(coloured)),
     ]
+    return plan.describe(), row
 
 
 def _write_sheet(path: Path, cells: Sequence[tuple[str, Image]]) -> None:

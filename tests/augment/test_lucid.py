@@ -1,5 +1,6 @@
 """Lucid dreams: what they keep of their source, and what they draw."""
 
+import json
 from dataclasses import replace
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from augment.deformation import bounding_box
+from augment.geometry import affine_matrix, apply_affine
 from augment.lucid import CutOut, Dream, LucidDreamer, LucidRanges, LucidScene
 from vos_core.errors import MaskError
 from vos_core.types import Image, LabelMap
@@ -357,3 +359,25 @@ def test_a_cut_out_of_one_pixel() -> None:
     still = LucidDreamer(FROZEN)(scene, np.random.default_rng(0))
     np.testing.assert_array_equal(still.label_map, labels)
     LucidDreamer(LucidRanges())(scene, np.random.default_rng(0))
+
+
+def test_what_was_drawn_is_told() -> None:
+    """As plain values, from which every layer's way can be computed again."""
+    scene = LucidScene.from_frame(*frame())
+    plan = LucidDreamer(LucidRanges()).draw(scene, np.random.default_rng(5))
+    told = json.loads(json.dumps(plan.describe()))
+    assert [each["object"] for each in told["objects"]] == [c.object_id for c in plan.cut_outs]
+    points = np.array([[10.0, 20.0], [90.0, 60.0]])
+    for each, layer in zip(
+        [told["plate"], *told["objects"]], [plan.plate, *plan.layers], strict=True
+    ):
+        place, motion = (
+            affine_matrix(d["centre"], (d["scale"],) * 2, d["angle"], d["shift"], d["mirror"])
+            for d in (each["place"], each["motion"])
+        )
+        spline = each.get("spline")
+        source = points if spline is None else np.array(spline["to"])
+        bent = points if spline is None else np.array(spline["from"])
+        np.testing.assert_allclose(layer.before(apply_affine(place, source)), bent, atol=1e-6)
+        np.testing.assert_allclose(layer.now(apply_affine(motion @ place, source)), bent, atol=1e-6)
+    assert set(told["light"]) == {"saturation", "value"}
