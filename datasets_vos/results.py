@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from datasets_vos.base import did_you_mean
-from datasets_vos.images import natural_key
-from datasets_vos.masks import object_ids, read_mask, write_mask
+from datasets_vos.images import load_pillow, natural_key
+from datasets_vos.masks import MAX_GRAY_ID, object_ids, read_mask, write_mask
 from vos_core.errors import DatasetError, MaskError
 from vos_core.types import VOID, LabelMap
 
@@ -116,14 +116,21 @@ class StoredResults:
         Raises:
             DatasetError: If the sequence or frame is missing.
             CorruptFileError: If the file cannot be decoded.
-            MaskError: If its values are no object ids, or a graded map has nothing above 127.
+            MaskError: If its values are no object ids, or no graded map either: one or two levels
+                of which none is above 127, or ids up to 32 beside 255 alone.
         """
         path = self._path(sequence, frame_name)
         try:
             label_map = read_mask(path)
         except MaskError:
             merged = read_mask(path, binary=True)
-            if not merged.any():
+            gray = np.asarray(load_pillow(path).convert("L"))
+            levels = np.flatnonzero(np.bincount(gray.ravel(), minlength=VOID + 1)[1:]) + 1
+            vanishes = not merged.any() and len(levels) <= 2
+            ids_beside_255 = levels[0] <= MAX_GRAY_ID and set(levels[levels > MAX_GRAY_ID]) == {
+                VOID
+            }
+            if vanishes or ids_beside_255:
                 raise
             return merged, ()
         ids = object_ids(label_map)

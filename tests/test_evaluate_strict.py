@@ -170,15 +170,43 @@ def test_results_one_folder_deeper(root: Path, results: Path, capsys: Capture) -
     assert f"they seem to lie one folder deeper, in {results / '480p'}" in error
 
 
-def test_gray_maps_that_would_vanish(tmp_path: Path, capsys: Capture) -> None:
+@pytest.mark.parametrize(
+    ("high", "stray"), [(127, 0), (100, 0), (1, 255), (1, 40)], ids=["127", "100", "255", "40"]
+)
+def test_gray_maps_that_would_vanish(
+    tmp_path: Path, capsys: Capture, high: int, stray: int
+) -> None:
+    """Cut above 127, nothing of the object would be left."""
     root = make_davis(tmp_path / "davis", year="2016", frames=FRAMES)
     results = tmp_path / "results"
     for name in ("alpha", "beta"):
         for t in range(FRAMES):
-            path = results / name / f"{t:05d}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            PIL.Image.fromarray(fake_label_map(t, (1,)) * 127).save(path)
-    assert "00000.png" in refusal(capsys, root, results, dataset="davis2016")
+            gray = fake_label_map(t, (1,)) * np.uint8(high)
+            gray[-1, -1] = stray
+            write_gray(results / name / f"{t:05d}.png", gray)
+    assert "alpha/00000.png: ambiguous gray values" in refusal(
+        capsys, root, results, dataset="davis2016"
+    )
+
+
+def test_graded_maps_are_cut(tmp_path: Path) -> None:
+    """As of a sigmoid: 240 on the object and a little everywhere else, or unsure all over."""
+    root = make_davis(tmp_path / "davis", year="2016", frames=FRAMES)
+    results, out = tmp_path / "results", tmp_path / "scores.json"
+    for name in ("alpha", "beta"):
+        for t in range(FRAMES):
+            gray = fake_label_map(t, (1,)) * 237 + 3
+            if name == "beta" and t == 2:
+                gray = np.add.outer(np.arange(48), np.arange(64))  # at most 110
+            write_gray(results / name / f"{t:05d}.png", gray)
+    assert evaluate(root, results, f"--out={out}", dataset="davis2016") == 0
+    j = {name: each["J_frames"] for name, each in scores_of(out)["per_object"].items()}
+    assert j == {"alpha_1": [1, 1, 1, 1], "beta_1": [1, 0, 1, 1]}
+
+
+def write_gray(path: Path, gray: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PIL.Image.fromarray(gray.astype(np.uint8)).save(path)
 
 
 def test_allowances_that_change_nothing(root: Path, capsys: Capture) -> None:
