@@ -14,6 +14,7 @@ import cli
 from datasets_vos.commands.output import counted, number_table, plain_console, some
 from datasets_vos.masks import read_mask, write_mask
 from datasets_vos.toy import generate_toy
+from datasets_vos.video import VideoClip
 from tests.fakes import fake_frame, fake_label_map, make_davis
 from vos_core.flow.files import read_flo
 from vos_core.palette import davis_palette
@@ -103,7 +104,7 @@ def dream(frame: tuple[Path, Path], out: Path, *options: str) -> int:
 def test_dream_writes_what_belongs_together(frame: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "new" / "dreams"
     assert dream(frame, out, "--count=3") == 0
-    expected = {"contact_sheet.png", "dreams.json"}
+    expected = {"contact_sheet.png", "dreams.json", "dreams.mp4"}
     for k in ("000", "001", "002"):
         expected |= {f"{k}.jpg", f"{k}_mask.png", f"{k}_previous.jpg", f"{k}_previous_mask.png"}
         expected |= {f"{k}_flow.flo", f"{k}_flow.png"}
@@ -142,6 +143,10 @@ def test_dream_writes_what_belongs_together(frame: tuple[Path, Path], tmp_path: 
         flow, label_map = read_flo(out / f"{k}_flow.flo"), read_mask(out / f"{k}_mask.png")
         camera = each["plate"]["motion"]["shift"]
         assert flow[label_map == 0][0] == pytest.approx([-c for c in camera], abs=1e-4)
+    film = list(VideoClip(out / "dreams.mp4", out / "000_mask.png").frames())
+    assert [picture.shape for picture in film] == [(48, 128, 3)] * 6
+    second = np.asarray(PIL.Image.open(out / "001.jpg")).astype(int)
+    assert np.abs(film[3][:, :64] - second).mean() < 12  # but for two lossy encodings
     # four columns of 64 px; one row for the source and one per dream, each with a caption
     sheet = np.asarray(PIL.Image.open(out / "contact_sheet.png"))
     assert sheet.shape[1] == 4 * 64 + 3 * 4

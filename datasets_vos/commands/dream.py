@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -25,13 +25,14 @@ _PRESETS = ("paper",)
 _SHEET_DREAMS = 24
 _CELL_WIDTH = 480  # pixels
 _JPEG_QUALITY = 95
+_FILM_FPS = 2.0
 _DESCRIPTION = f"""Draw lucid dreams of an annotated frame. For each dream k: k.jpg, k_mask.png
 (object ids as given), k_previous.jpg (the frame before), k_previous_mask.png (its rough mask, each
 object deformed on its own), k_flow.flo (the exact flow from k.jpg to the frame before, in pixels)
 and k_flow.png (the same in colours, black where the frame before does not show what is there);
-dreams.json with all that was drawn; and contact_sheet.png with the source, the clean plate and the
-first {_SHEET_DREAMS} dreams. Files of these names are replaced. Dream k depends on the seed and
-k."""
+dreams.json with all that was drawn; dreams.mp4, in which each dream follows the frame before it,
+beside their masks; and contact_sheet.png with the source, the clean plate and the first
+{_SHEET_DREAMS} dreams. Files of these names are replaced. Dream k depends on the seed and k."""
 
 
 def main(args: Sequence[str]) -> None:
@@ -67,17 +68,22 @@ def main(args: Sequence[str]) -> None:
 
     # --help does not wait for this
     from augment.lucid import LucidScene
+    from vos_core.visual import Mp4Writer
 
     scene = LucidScene.from_frame(image, label_map)
     cells = _source_row(image, label_map, scene)
     digits = max(3, len(str(options.count - 1)))
     drawn = {}
-    with progress_bar("dreaming", options.count) as advance:
+    film = Mp4Writer(options.out / "dreams.mp4", _FILM_FPS)
+    with film, progress_bar("dreaming", options.count) as advance:
         for k in range(options.count):
             name = f"{k:0{digits}d}"
-            drawn[name], row = _write_dream(scene, [options.seed, k], options.out / name)
+            written = _write_dream(scene, [options.seed, k], options.out / name)
+            drawn[name] = written.drawn
+            for picture in written.film:
+                film.write(picture)
             if k < _SHEET_DREAMS:
-                cells += row
+                cells += written.row
             advance()
     _write_sheet(options.out / "contact_sheet.png", cells)
     settings = {"preset": options.preset, "seed": options.seed, "dreams": drawn}
@@ -103,10 +109,16 @@ def _flow_key(size: tuple[int, int]) -> Image:
     return flow_to_colour(np.stack([xs - size[1] / 2, ys - size[0] / 2], axis=-1))
 
 
-def _write_dream(
-    scene: "LucidScene", seed: Sequence[int], stem: Path
-) -> tuple[dict[str, object], list[tuple[str, Image]]]:
-    """Draw and write one dream; return what was drawn, and captions and pictures for the sheet."""
+class _Written(NamedTuple):
+    """A dream on disk: what was drawn, its row of the sheet, and its two frames of the film."""
+
+    drawn: dict[str, object]
+    row: list[tuple[str, Image]]
+    film: list[Image]
+
+
+def _write_dream(scene: "LucidScene", seed: Sequence[int], stem: Path) -> _Written:
+    """Draw and write one dream."""
     from augment.deformation import MaskDeformation, deform_mask
     from augment.lucid import LucidDreamer
     from vos_core.flow.files import flow_to_colour, write_flo
@@ -135,7 +147,9 @@ def _write_dream(
         (f"{stem.name}, rough previous mask", _cell(overlay(dream.image, rough))),
         (f"{stem.name}, flow to the frame before", _cell(coloured)),
     ]
-    return plan.describe(), row
+    pair = ((dream.previous_image, dream.previous_label_map), (dream.image, dream.label_map))
+    film = [np.hstack([picture, overlay(picture, labels)]) for picture, labels in pair]
+    return _Written(plan.describe(), row, film)
 
 
 def _write_sheet(path: Path, cells: Sequence[tuple[str, Image]]) -> None:
