@@ -11,10 +11,11 @@ section 4; the released code has flow of first order only and no occlusion.)
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
-from augment.geometry import Matrix
-from vos_core.types import BinaryMask, FloatArray, LabelMap
+from augment.geometry import Matrix, warp_labels
+from vos_core.types import VOID, BinaryMask, FloatArray, LabelMap
 
 PLATE = 0
 """The plate's id among the layers, as background has in a label map."""
@@ -62,16 +63,17 @@ def _follow(
 ) -> tuple[FloatArray, BinaryMask]:
     """Return the flow of each pixel, and which of them the other frame does not show."""
     height, width = here.shape
-    ys, xs = np.arange(height)[:, None], np.arange(width)[None, :]
+    ys = np.arange(height, dtype=np.float32)[:, None]
+    xs = np.arange(width, dtype=np.float32)[None, :]
     flow = np.empty((height, width, 2), dtype=np.float32)
-    for layer in np.unique(here):
-        (a, b, x0), (c, d, y0) = maps[int(layer)][:2]
+    for layer in np.flatnonzero(np.bincount(here.ravel(), minlength=VOID)):
         owned = here == layer
-        flow[..., 0][owned] = ((a - 1) * xs + b * ys + x0)[owned]
-        flow[..., 1][owned] = (c * xs + (d - 1) * ys + y0)[owned]
-    to_x = np.rint(xs + flow[..., 0]).astype(np.intp)
-    to_y = np.rint(ys + flow[..., 1]).astype(np.intp)
-    inside = (to_x >= 0) & (to_x < width) & (to_y >= 0) & (to_y < height)
-    found = there[np.clip(to_y, 0, height - 1), np.clip(to_x, 0, width - 1)]
-    hidden: BinaryMask = ~inside | (found != here)
+        x, y, box_width, box_height = cv2.boundingRect(owned.view(np.uint8))
+        window = np.s_[y : y + box_height, x : x + box_width]
+        rows, columns = ys[window[0]], xs[:, window[1]]
+        (a, b, x0), (c, d, y0) = maps[int(layer)][:2].astype(np.float32)
+        moved = np.dstack([(a - 1) * columns + b * rows + x0, c * columns + (d - 1) * rows + y0])
+        np.copyto(flow[window], moved, where=owned[window][..., None])
+    positions = flow + np.dstack(np.broadcast_arrays(xs, ys))
+    hidden: BinaryMask = warp_labels(there, positions, outside=VOID) != here
     return flow, hidden

@@ -143,7 +143,10 @@ def sampling_map(size: tuple[int, int], backward: PointMap, step: int = 8) -> Fl
     coarse = (backward(nodes) - nodes).astype(np.float32)
     fine = cv2.resize(coarse, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)
     fine = fine[step : step + size[0], step : step + size[1]]
-    return np.asarray(fine + pixel_grid(size).astype(np.float32), dtype=np.float32)
+    positions: FloatArray = np.empty((*size, 2), dtype=np.float32)
+    np.add(fine[..., 0], np.arange(size[1], dtype=np.float32), out=positions[..., 0])
+    np.add(fine[..., 1], np.arange(size[0], dtype=np.float32)[:, None], out=positions[..., 1])
+    return positions
 
 
 def warp(

@@ -314,11 +314,21 @@ def _compose(
     for cut_out, backward in zip(cut_outs, maps, strict=True):
         positions = sampling_map(size, backward) - np.array(cut_out.corner, np.float32)
         rgba = warp(cut_out.rgba, positions, border=cv2.BORDER_CONSTANT)
+        window = _surroundings(rgba[..., 3])
+        colour, alpha = rgba[window][..., :3], np.ascontiguousarray(rgba[window][..., 3])
         # the seam is feathered, the labels are not: blurred, a thin object would fade from them
-        alpha = cv2.GaussianBlur(rgba[..., 3], (3, 3), 0)[..., None].astype(np.float32) / 255
-        image += alpha * (rgba[..., :3] - image)
-        label_map[rgba[..., 3] > 127] = cut_out.object_id
+        feathered = cv2.GaussianBlur(alpha, (3, 3), 0)[..., None].astype(np.float32) / 255
+        image[window] += feathered * (colour - image[window])
+        label_map[window][alpha > 127] = cut_out.object_id
     return image.round().astype(np.uint8), label_map
+
+
+def _surroundings(alpha: npt.NDArray[np.uint8]) -> tuple[slice, slice]:
+    """Return the window of an (H, W) alpha that holds what is not transparent, and a rim."""
+    x, y, width, height = cv2.boundingRect(np.ascontiguousarray(alpha))
+    # the blur mirrors what lies beyond the window, which is transparent from the rim on
+    top, left = max(y - 2, 0), max(x - 2, 0)
+    return slice(top, y + height + 2), slice(left, x + width + 2)
 
 
 def _compose_labels(
