@@ -44,7 +44,7 @@ def test_segtrack_prints_both_averages(tmp_path: Path, capsys: Capture) -> None:
     assert averages["object"]["J"]["mean"] == pytest.approx((1 + 8 / 12 + 1) / 3)
     assert averages["sequence"]["J"]["mean"] == pytest.approx((1 + (8 / 12 + 1) / 2) / 2)
     printed = capsys.readouterr().out
-    assert "J 0.889 (segtrack_v2: mean over 3 objects, frames 1..T-1" in printed
+    assert "J 0.889 (segtrack_v2: mean over 3 objects, frames after each object's first" in printed
     assert "J 0.917 (segtrack_v2: mean over 2 sequences" in printed
 
 

@@ -45,7 +45,7 @@ def test_extra_ids(root: Path, results: Path, tmp_path: Path, capsys: Capture) -
     message = "beta: the masks hold ids that the truth never has: 9 (in 1 frames)"
     error = refusal(capsys, root, results, f"--out={out}")
     assert message in error
-    assert "pass --allow-extra-ids if" in error
+    assert "(pass --allow-extra-ids if" in error
     assert not out.exists()
     assert evaluate(root, results, f"--out={out}", "--allow-extra-ids") == 0
     assert f"warning: {message}.\n" in capsys.readouterr().err
@@ -59,7 +59,7 @@ def test_swapped_ids(root: Path, results: Path, capsys: Capture) -> None:
     error = refusal(capsys, root, results)
     expected = "beta: ids 1 and 2 look swapped: J of these objects is 0.00 and would be 1.00"
     assert expected in error
-    assert "pass --allow-swapped-ids if" in error
+    assert "(pass --allow-swapped-ids if" in error
     assert evaluate(root, results, "--allow-swapped-ids") == 0
 
 
@@ -80,7 +80,7 @@ def test_objects_confused_on_the_way_are_no_swap(root: Path, results: Path) -> N
 def test_the_truth_itself(root: Path, tmp_path: Path, capsys: Capture) -> None:
     truth, out = root / "Annotations" / "480p", tmp_path / "scores.json"
     error = refusal(capsys, root, truth, f"--out={out}")
-    assert "prediction equals ground truth: is the results folder the annotation folder" in error
+    assert "prediction equals ground truth: is the results folder the annotation folder?" in error
     assert not out.exists()
     assert evaluate(root, truth, f"--out={out}", "--allow-perfect") == 0
     assert scores_of(out)["global"]["J&F_mean"] == 1
@@ -141,7 +141,7 @@ def test_one_object_where_there_are_several(root: Path, results: Path, capsys: C
     error = refusal(capsys, root, results)
     for name in ("alpha", "beta"):
         assert f"{name}: one id covers all objects, of which there are several" in error
-    assert "are these results of DAVIS 2016" in error
+    assert "are these results of DAVIS 2016?" in error
     assert evaluate(root, results, "--allow-merged-ids") == 0
 
 
@@ -222,7 +222,7 @@ def test_several_objects_where_there_is_one(tmp_path: Path, capsys: Capture) -> 
     options = ("--sequences", "alpha")
     error = refusal(capsys, root, results, *options, dataset="davis2016")
     assert "alpha: a mask holds ids 1, 2 but all count as one object" in error
-    assert "are these results of a multi-object set (DAVIS 2017)" in error
+    assert "are these results of a multi-object set (DAVIS 2017)?" in error
     allowed = evaluate(root, results, *options, "--allow-merged-ids", dataset="davis2016")
     assert allowed == 0
     # rules that merge objects are no mistake
@@ -237,8 +237,8 @@ def test_everything_wrong_is_named_at_once(root: Path, results: Path, capsys: Ca
     error = refusal(capsys, root, results)
     assert "beta: ids 1 and 2 look swapped" in error
     assert "beta: the masks hold ids that the truth never has: 7" in error
-    assert "pass --allow-extra-ids --allow-swapped-ids if" in error
+    assert "(pass --allow-extra-ids --allow-swapped-ids if" in error
     error = refusal(capsys, root, results, "--allow-extra-ids")  # what is not allowed remains
     assert "beta: ids 1 and 2 look swapped" in error
     assert "never has" not in error
-    assert "pass --allow-swapped-ids if" in error
+    assert "(pass --allow-swapped-ids if" in error

@@ -253,19 +253,22 @@ def test_one_of_the_overlapping_masks_has_another_size() -> None:
             YOUTUBE_VOS,
             "category",
             2,
-            "mean over 2 categories, each the mean over its objects, frames 1..T-1, void left out",
+            "mean over 2 categories, each the mean over its objects, frames after each object's "
+            "first, void left out",
         ),
         (
             SEGTRACK_V2,
             "sequence",
             14,
-            "mean over 14 sequences, each the mean over its objects, frames 1..T-1, void left out",
+            "mean over 14 sequences, each the mean over its objects, frames after each object's "
+            "first, void left out",
         ),
         (
             Protocol("own", True, False, True, False, wrap_decay=True),
             "object",
             2,
-            "mean over 2 objects, frames 1..T-1, void as background, decay wraps at 256 frames",
+            "mean over 2 objects, frames after each object's first, void as background, "
+            "decay wraps at 256 frames",
         ),
     ],
 )

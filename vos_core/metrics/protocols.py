@@ -1,6 +1,6 @@
 """The rules of each benchmark, as data: which frames and pixels count, and what is averaged."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from vos_core.errors import ConfigError, nearest
@@ -62,8 +62,11 @@ class Protocol:
             parts[0] += ", each the mean over its objects"
         if self.proposals is not None:
             parts.append("one proposal for each")
-        first = "1" if self.drop_first else "0"
-        parts.append(f"frames {first}..{'T-2' if self.drop_last else 'T-1'}")
+        if self.drop_first and not self.drop_last:
+            parts.append("frames after each object's first")
+        else:
+            first = "1" if self.drop_first else "0"
+            parts.append(f"frames {first}..{'T-2' if self.drop_last else 'T-1'}")
         parts.append("void as background" if self.void_as_background else "void left out")
         if self.binary:
             parts.append("all labels as one object")
@@ -118,36 +121,20 @@ YOUTUBE_OBJECTS = Protocol(
 # frames are annotated they count (only the first and last of DAVIS are dropped); the quantiles are
 # those of its figure 4.
 _FIGURE_4 = (5, 10, 20, 30, 70, 80, 90, 95)
-MASKTRACK_DAVIS2016 = Protocol(
-    "masktrack_davis2016",
-    drop_first=True,
-    drop_last=True,
-    void_as_background=True,
-    binary=True,
+MASKTRACK_DAVIS2016 = replace(
+    DAVIS2016,
+    name="masktrack_davis2016",
     averages=("sequence",),
     headline="J",
     quantiles=_FIGURE_4,
 )
-MASKTRACK_YOUTUBE_OBJECTS = Protocol(
-    "masktrack_youtube_objects",
-    drop_first=True,
-    drop_last=False,
-    void_as_background=False,
-    binary=True,
+MASKTRACK_YOUTUBE_OBJECTS = replace(
+    YOUTUBE_OBJECTS,
+    name="masktrack_youtube_objects",
     averages=("sequence", "category"),
-    headline="J",
     quantiles=_FIGURE_4,
 )
-MASKTRACK_SEGTRACK_V2 = Protocol(
-    "masktrack_segtrack_v2",
-    drop_first=True,
-    drop_last=False,
-    void_as_background=False,
-    binary=False,
-    averages=("object", "sequence"),
-    headline="J",
-    quantiles=_FIGURE_4,
-)
+MASKTRACK_SEGTRACK_V2 = replace(SEGTRACK_V2, name="masktrack_segtrack_v2", quantiles=_FIGURE_4)
 
 PROTOCOLS = {
     rules.name: rules

@@ -54,12 +54,26 @@ def require_complete(
         if lacking := sorted(required - set(stored.frame_names(clip.name)), key=natural_key):
             counts = f"{len(lacking)} of {len(required)}, first {lacking[0]}.png"
             gaps.append(f"{clip.name} lacks {counts}")
-    if gaps and not allowed:
-        raise DatasetError(
-            f"{stored.root}: masks of frames are missing ({some(gaps, '; ')}); run the method "
-            "again, or pass --allow-missing to take them as empty."
-        )
+    if not allowed:
+        refuse_gaps(gaps, stored.root)
     return present, absent
+
+
+def refuse_gaps(gaps: Sequence[str], root: Path) -> None:
+    """Refuse sequences of which frames are missing.
+
+    Args:
+        gaps: What each of them lacks, in words.
+        root: Folder of the results.
+
+    Raises:
+        DatasetError: If there are any.
+    """
+    if gaps:
+        raise DatasetError(
+            f"{root}: masks of frames are missing ({some(gaps, '; ')}); run the method again, or "
+            "pass --allow-missing to take them as empty."
+        )
 
 
 def _require_no_strays(clips: Sequence[DiskClip], stored: StoredResults) -> None:
@@ -168,11 +182,10 @@ def judge(found: Sequence[Suspicion], options: argparse.Namespace) -> None:
         if each not in wrong:
             _warn(each.what)
     if wrong:
-        named = some([each.what.removesuffix("?") for each in wrong], "; ")
         allowances = " ".join(dict.fromkeys(each.option for each in wrong))
         raise MaskError(
-            f"the masks look wrong: {named}; nothing was written, so mend the masks, or pass "
-            f"{allowances} if that is how they should be."
+            f"the masks look wrong and nothing was written (pass {allowances} if that is how they "
+            f"should be): {_sentence(some([each.what for each in wrong], '; '))}"
         )
 
 
@@ -228,5 +241,9 @@ def require_tags(
 
 
 def _warn(message: str) -> None:
-    end = "" if message.endswith("?") else "."
-    print(f"warning: {message}{end}", file=sys.stderr)
+    print(f"warning: {_sentence(message)}", file=sys.stderr)
+
+
+def _sentence(text: str) -> str:
+    """Return text with the stop that it lacks."""
+    return text if text.endswith("?") else f"{text}."

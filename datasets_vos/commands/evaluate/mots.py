@@ -16,6 +16,7 @@ import numpy as np
 from datasets_vos import open_dataset
 from datasets_vos.commands import make_folder
 from datasets_vos.commands.evaluate import results_folder
+from datasets_vos.commands.evaluate.checks import refuse_gaps
 from datasets_vos.commands.evaluate.origin import origin
 from datasets_vos.commands.output import (
     counted,
@@ -117,11 +118,8 @@ def _require_complete(
             f"{stored.root}: there are predictions for frames that do not exist "
             f"({some(strays, '; ')}); check the dataset, the split and how frames are numbered."
         )
-    if gaps and not allowed:
-        raise DatasetError(
-            f"{stored.root}: predictions of frames are missing ({some(gaps, '; ')}); run the "
-            "method again, or pass --allow-missing to take them as empty."
-        )
+    if not allowed:
+        refuse_gaps(gaps, stored.root)
     return present, absent
 
 

@@ -63,6 +63,7 @@ class Run:
         beside, recorded = self._beside("config.yaml"), self.info.get("config")
         if beside or not recorded:
             return beside
+        # Path.is_file raises where it may not look
         return Path(recorded) if os.path.isfile(recorded) else None  # noqa: PTH113
 
     @property

@@ -90,6 +90,7 @@ def name_runs(paths: Sequence[Path]) -> list[str]:
         paths: Their files of scores, each once.
     """
     folders = [path.parent if path.name == SCORES else path for path in paths]
+    # Path.resolve would follow links, and name a linked run by another place
     parts = [tuple(map(printable, Path(os.path.abspath(folder)).parts)) for folder in folders]  # noqa: PTH100
     names = [""] * len(parts)
     depth, unnamed = 2, list(range(len(parts)))
