@@ -10,7 +10,7 @@ import pytest
 
 from datasets_vos.commands.leaderboard.runs import find_runs
 from datasets_vos.commands.leaderboard.search import name_runs, printable
-from tests.leaderboard_command import DATA, INFO, A, Capture, leaderboard, make_run, refusal
+from tests.leaderboard.command import DATA, INFO, A, Capture, leaderboard, make_run, refusal
 from vos_core.errors import DatasetError
 from vos_core.metrics import DAVIS2017
 

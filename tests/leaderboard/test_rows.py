@@ -7,15 +7,13 @@ import pytest
 
 from datasets_vos.commands.leaderboard.runs import find_runs
 from datasets_vos.commands.leaderboard.table import Group, Published, make_groups
-from tests.leaderboard_command import (
+from tests.leaderboard.command import (
     DATA,
-    NUMBERS,
     A,
     Capture,
     leaderboard,
     make_run,
     make_scores,
-    make_two_runs,
     other_kinds,
     publish,
     published,
@@ -24,18 +22,6 @@ from tests.leaderboard_command import (
 )
 from vos_core.metrics import DAVIS2017, SEGTRACK_V2, YOUTUBE_VOS, write_scores
 from vos_core.metrics.protocols import MASKTRACK_DAVIS2016
-
-
-@pytest.fixture(autouse=True)
-def _numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    publish(monkeypatch, *NUMBERS)
-
-
-@pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two runs under ``runs``, which lies in the working directory."""
-    monkeypatch.chdir(tmp_path)
-    return make_two_runs(tmp_path / "runs")
 
 
 def groups_of(place: Path, choice: Published = "best") -> list[Group]:

@@ -15,32 +15,18 @@ from datasets_vos.commands.leaderboard import cells, terminal
 from datasets_vos.commands.leaderboard.run import Run
 from datasets_vos.commands.leaderboard.runs import find_runs
 from datasets_vos.commands.leaderboard.table import Board, make_groups
-from tests.leaderboard_command import (
+from tests.leaderboard.command import (
     DATA,
     INFO,
-    NUMBERS,
     A,
     Capture,
     leaderboard,
     make_run,
-    make_two_runs,
     other_kinds,
     publish,
     published,
     refusal,
 )
-
-
-@pytest.fixture(autouse=True)
-def _numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    publish(monkeypatch, *NUMBERS)
-
-
-@pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two runs under ``runs``, which lies in the working directory."""
-    monkeypatch.chdir(tmp_path)
-    return make_two_runs(tmp_path / "runs")
 
 
 def test_csv_has_everything_unrounded(runs: Path, capsys: Capture) -> None:

@@ -7,33 +7,18 @@ import pytest
 
 from datasets_vos.commands.leaderboard.runs import find_runs
 from datasets_vos.commands.leaderboard.table import make_groups
-from tests.leaderboard_command import (
+from tests.leaderboard.command import (
     DATA,
-    NUMBERS,
     A,
     Capture,
     leaderboard,
     make_run,
-    make_two_runs,
-    publish,
     refusal,
     row,
 )
 from vos_core.metrics import DAVIS2017
 from vos_core.metrics.comparison import SequenceValues, bootstrap_interval
 from vos_core.metrics.protocols import MASKTRACK_DAVIS2016
-
-
-@pytest.fixture(autouse=True)
-def _numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    publish(monkeypatch, *NUMBERS)
-
-
-@pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two runs under ``runs``, which lies in the working directory."""
-    monkeypatch.chdir(tmp_path)
-    return make_two_runs(tmp_path / "runs")
 
 
 def test_comparison(runs: Path, capsys: Capture) -> None:
