@@ -160,6 +160,9 @@ def test_scores_say_where_the_masks_come_from(root: Path, results: Path, tmp_pat
         assert evaluate(root, folder, f"--out={out}") == 0
         scores = json.loads(out.read_text())
         assert {key: scores[key] for key in made_by} == made_by
+    (run / "masks").rename(run / "others")  # in a folder that is no run's, next to one's scores
+    assert evaluate(root, run / "others", f"--out={out}") == 0
+    assert "run" not in json.loads(out.read_text())
     command = ["evaluate", "--dataset=davis2017", f"--root={root}", f"--out={out}"]
     assert cli.main([*command, "--baseline=nearest_annotation", "--annotate-every=3"]) == 0
     assert json.loads(out.read_text())["baseline"] == "nearest_annotation, every 3"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from augment.deformation import bounding_box
-from augment.geometry import affine_matrix, apply_affine
+from augment.geometry import affine_matrix, apply_affine, sampling_map, warp
 from augment.lucid import CutOut, Dream, LucidDreamer, LucidRanges, LucidScene
 from vos_core.errors import MaskError
 from vos_core.types import Image, LabelMap
@@ -381,3 +381,22 @@ def test_what_was_drawn_is_told() -> None:
         np.testing.assert_allclose(layer.before(apply_affine(place, source)), bent, atol=1e-6)
         np.testing.assert_allclose(layer.now(apply_affine(motion @ place, source)), bent, atol=1e-6)
     assert set(told["light"]) == {"saturation", "value"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_layers_are_blended_as_over_the_whole_frame(seed: int) -> None:
+    """Though only the surroundings of each object are touched; its seam reaches beyond it."""
+    scene = LucidScene.from_frame(*frame())
+    ranges = replace(FROZEN, object_placement=0.3, motion_shift=0.2)
+    dreamer = LucidDreamer(ranges)
+    plan = dreamer.draw(scene, np.random.default_rng(seed))
+    image = scene.plate.astype(np.float32)
+    for cut_out, layer in zip(plan.cut_outs, plan.layers, strict=True):
+        positions = sampling_map(SIZE, layer.now) - np.array(cut_out.corner, np.float32)
+        rgba = warp(cut_out.rgba, positions, border=cv2.BORDER_CONSTANT)
+        alpha = cv2.GaussianBlur(rgba[..., 3], (3, 3), 0)[..., None].astype(np.float32) / 255
+        image += alpha * (rgba[..., :3] - image)
+    # the light is drawn as identity, but goes through HSV with 8 bits
+    expected = cv2.cvtColor(image.round().astype(np.uint8), cv2.COLOR_RGB2HSV_FULL)
+    expected = cv2.cvtColor(expected, cv2.COLOR_HSV2RGB_FULL)
+    np.testing.assert_array_equal(dreamer.render(scene, plan).image, expected)
