@@ -1,14 +1,19 @@
 """Affine maps, thin-plate splines and the one way to apply them: a composed sampling grid.
 
-Points are ``(..., 2)`` float64, x (right) first, in pixels; pixel centres lie on integers. A warp
-is always described *backwards*: for each output pixel, the input position that is shown there.
-Several maps are composed as functions before anything is resampled, so an image is interpolated
-once however many deformations act on it.
+Points are ``(..., N, 2)`` float64, x (right) first, in pixels; pixel centres lie on integers. A
+warp is always described *backwards*: for each output pixel, the input position that is shown there.
+Maps are composed before anything is resampled, so an image is interpolated once however many
+deformations act on it.
+
+The maps are written once for numpy arrays and torch tensors. Many maps of one shape can be stacked
+into one (:func:`augment.device.stack_maps`): their arrays then have a leading dimension, as the
+points have.
 """
 
+import math
 from collections.abc import Callable
-from functools import partial
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -16,10 +21,27 @@ import numpy.typing as npt
 
 from vos_core.types import FloatArray
 
+if TYPE_CHECKING:  # the toy generator and the commands do not wait for torch
+    from torch import Tensor
+
 Points = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float64]
 PointMap = Callable[[Points], Points]
+Array = TypeVar("Array", npt.NDArray[np.float64], "Tensor")
 Value = TypeVar("Value", np.uint8, np.float32)
+
+TOLERANCE = 0.1
+"""Largest error of a sampling grid in pixels."""
+
+CURVED = TOLERANCE / 3
+"""Estimated error in pixels from which on a sampling grid is evaluated for each pixel.
+
+A third, because next to a control point the estimate can be too small by a factor of two."""
+
+CLOSE = 1e-3
+"""How exactly a spline is inverted, in pixels."""
+
+_MOST_STEPS = 40  # a map that moves neighbours by less than 0.8 of their distance needs 30
 
 
 def affine_matrix(
@@ -28,91 +50,189 @@ def affine_matrix(
     angle: float = 0.0,
     shift: tuple[float, float] = (0.0, 0.0),
     mirror: bool = False,
+    shear: float = 0.0,
 ) -> Matrix:
-    """Return the (3, 3) matrix that scales and mirrors, then rotates about ``centre``, then shifts.
+    """Return the (3, 3) matrix of an affine map about ``centre``.
+
+    Shears along x, scales and mirrors, then rotates, then shifts.
 
     Args:
-        centre: Fixed point (x, y) of the scaling and rotation, in pixels.
+        centre: Fixed point (x, y) of all but the shift, in pixels.
         scale: Factors along x and y, positive.
         angle: Degrees, positive from the x axis towards the y axis (clockwise on the screen).
         shift: Translation (x, y) in pixels.
         mirror: Flip left-right about the centre.
+        shear: What is added to x for each pixel of y.
     """
-    cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
-    x_scale = -scale[0] if mirror else scale[0]
-    linear = np.array([[cos, -sin], [sin, cos]]) @ np.diag([x_scale, scale[1]])
-    pivot = np.asarray(centre, dtype=np.float64)
-    matrix = np.eye(3)
-    matrix[:2, :2] = linear
-    matrix[:2, 2] = pivot + np.asarray(shift) - linear @ pivot
-    return matrix
+    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    x_scale, y_scale = (-scale[0] if mirror else scale[0]), scale[1]
+    # rotation @ scale @ shear, column by column
+    xx, yx = cos * x_scale, sin * x_scale
+    xy, yy = xx * shear - sin * y_scale, yx * shear + cos * y_scale
+    x, y = centre
+    x_shift = x + shift[0] - (xx * x + xy * y)
+    y_shift = y + shift[1] - (yx * x + yy * y)
+    return np.array([[xx, xy, x_shift], [yx, yy, y_shift], [0.0, 0.0, 1.0]])
 
 
-def apply_affine(matrix: Matrix, points: Points) -> Points:
-    """Map (..., 2) points by a (3, 3) affine matrix."""
-    mapped: Points = points @ matrix[:2, :2].T + matrix[:2, 2]
-    return mapped
+def apply_affine(matrix: Array, points: Array) -> Array:
+    """Map (..., N, 2) points by a (..., 3, 3) affine matrix."""
+    return points @ matrix[..., :2, :2].mT + matrix[..., None, :2, 2]
 
 
-def identity(points: Points) -> Points:
-    """Leave points where they are."""
-    return points
-
-
-def compose(first: PointMap, second: PointMap, points: Points) -> Points:
-    """Map points by one map after the other; partial application makes a (picklable) map of it."""
-    return second(first(points))
-
-
-def inverse_affine(matrix: Matrix) -> PointMap:
-    """Return the backward map of a (3, 3) affine matrix: where each output position came from."""
-    return partial(apply_affine, np.linalg.inv(matrix).astype(np.float64))
-
-
-class ThinPlateSpline:
+@dataclass(frozen=True)
+class ThinPlateSpline(Generic[Array]):
     """The smoothest map of the plane that sends some points to given places.
 
     Minimises bending energy (Bookstein, PAMI 1989) with kernel r^2 log r. Coordinates are
-    normalised before the fit, so results do not depend on the image size.
-
-    Args:
-        source: (K, 2) control points, K >= 1; may be collinear or repeat if consistent.
-        target: (K, 2) where they go.
-        smoothing: 0 hits the control points exactly; larger values bend less.
+    normalised, so results do not depend on the image size. Made by :meth:`fit`.
 
     Attributes:
-        source: As given.
-        target: As given.
+        control: (..., K, 2) control points, normalised.
+        weights: (..., K + 3, 2) in pixels, of the kernels, the constant, and x and y.
+        origin: (..., 1, 2) pixels, the origin of normalised coordinates.
+        unit: (..., 1, 1) pixels, their unit.
     """
 
-    def __init__(self, source: Points, target: Points, smoothing: float = 0.0) -> None:
+    control: Array
+    weights: Array
+    origin: Array
+    unit: Array
+
+    @staticmethod
+    def fit(
+        source: Points, target: Points, smoothing: float = 0.0
+    ) -> "ThinPlateSpline[npt.NDArray[np.float64]]":
+        """Find the spline that sends ``source`` to ``target``.
+
+        Args:
+            source: (K, 2) control points, K >= 1; may be collinear or repeat if consistent.
+            target: (K, 2) where they go.
+            smoothing: 0 hits the control points exactly; larger values bend less.
+        """
         source = np.asarray(source, dtype=np.float64)
-        self.source, self.target = source, np.asarray(target, dtype=np.float64)
-        self._origin = source.mean(axis=0)
-        self._unit = float(np.abs(source - self._origin).max()) or 1.0
-        self._control = (source - self._origin) / self._unit
+        origin = source.mean(axis=0, keepdims=True)
+        unit = np.abs(source - origin).max(keepdims=True)
+        unit[unit == 0] = 1.0
+        control = (source - origin) / unit
         count = len(source)
         system = np.zeros((count + 3, count + 3))
-        system[:count, :count] = self._kernel(self._control) + smoothing * np.eye(count)
-        system[:count, count:] = np.c_[np.ones(count), self._control]
+        system[:count, :count] = _kernel(*_offsets(control, control)) + smoothing * np.eye(count)
+        system[:count, count:] = np.c_[np.ones(count), control]
         system[count:, :count] = system[:count, count:].T
-        offsets = np.zeros((count + 3, 2))
-        offsets[:count] = self.target - source
+        moves = np.zeros((count + 3, 2))
+        moves[:count] = np.asarray(target, dtype=np.float64) - source
         # least squares: collinear control points make the system singular but still consistent
-        weights, *_ = np.linalg.lstsq(system, offsets, rcond=None)
-        self._weights = weights.astype(np.float64)
+        weights, *_ = np.linalg.lstsq(system, moves, rcond=None)
+        return ThinPlateSpline(control, weights.astype(np.float64), origin, unit)
 
-    def _kernel(self, points: Points) -> Points:
-        squared: Points = ((points[..., None, :] - self._control) ** 2).sum(axis=-1)
-        kernel: Points = 0.5 * squared * np.log(np.maximum(squared, 1e-300))
-        return kernel
+    @property
+    def source(self) -> Array:
+        """The (..., K, 2) control points in pixels."""
+        return self.control * self.unit + self.origin
 
-    def __call__(self, points: Points) -> Points:
-        """Map (..., 2) points."""
-        normal = (points - self._origin) / self._unit
-        bent = self._kernel(normal) @ self._weights[:-3]
-        mapped: Points = points + bent + self._weights[-3] + normal @ self._weights[-2:]
-        return mapped
+    def __call__(self, points: Array) -> Array:
+        """Map (..., N, 2) points."""
+        normal = (points - self.origin) / self.unit
+        bent = _kernel(*_offsets(normal, self.control)) @ self.weights[..., :-3, :]
+        linear = normal @ self.weights[..., -2:, :]
+        return points + bent + linear + self.weights[..., -3:-2, :]
+
+    def inverse(self, points: Array, tolerance: float = CLOSE) -> Array:
+        """Return what is mapped to the (..., N, 2) points, by fixed-point iteration.
+
+        It is right to ``tolerance`` pixels. Where the map folds the plane over it has no inverse,
+        and the answer means nothing; :func:`augment.shapes.draw_spline` draws none that does.
+        """
+        guess = points
+        for _ in range(_MOST_STEPS):
+            error = self(guess) - points
+            guess = guess - error
+            if float(abs(error).max()) < tolerance:
+                break
+        return guess
+
+    def steepness(self, points: Array) -> Array:
+        """Return how fast the displacement changes at (..., N, 2) points, as (..., N, 1).
+
+        It is the Frobenius norm of the displacement's Jacobian. Where it stays below 1 the map is
+        one to one.
+        """
+        x, y = _offsets((points - self.origin) / self.unit, self.control)
+        slope = _log(x * x + y * y) + 1  # of the kernel, divided by the offset
+        weights = self.weights[..., :-3, :]
+        along_x = (slope * x) @ weights + self.weights[..., -2:-1, :]
+        along_y = (slope * y) @ weights + self.weights[..., -1:, :]
+        steepness: Array = (along_x * along_x + along_y * along_y).sum(-1)[..., None] ** 0.5
+        return steepness / self.unit
+
+
+def _offsets(points: Array, control: Array) -> tuple[Array, Array]:
+    """Return the (..., N, K) x and y from each control point to each point."""
+    x = points[..., :, None, 0] - control[..., None, :, 0]
+    return x, points[..., :, None, 1] - control[..., None, :, 1]
+
+
+def _kernel(x: Array, y: Array) -> Array:
+    squared = x * x + y * y
+    return 0.5 * squared * _log(squared)
+
+
+def _log(squared: Array) -> Array:
+    positive: Any = squared + 1e-30  # the logarithm is multiplied by zero where this matters
+    return cast(Array, np.log(positive) if isinstance(positive, np.ndarray) else positive.log())
+
+
+class Step(NamedTuple, Generic[Array]):
+    """A part of a backward map: an affine map, then a spline or none."""
+
+    matrix: Array
+    spline: ThinPlateSpline[Array] | None = None
+
+
+@dataclass(frozen=True)
+class BackwardMap(Generic[Array]):
+    """Where each output position is shown from: some steps, one after the other.
+
+    Attributes:
+        steps: From the output to the input.
+    """
+
+    steps: tuple[Step[Array], ...]
+
+    @staticmethod
+    def undo(
+        matrix: Matrix, spline: ThinPlateSpline[npt.NDArray[np.float64]] | None = None
+    ) -> "BackwardMap[npt.NDArray[np.float64]]":
+        """Return the backward map of a (3, 3) forward matrix, then a spline."""
+        return BackwardMap((Step(np.linalg.inv(matrix).astype(np.float64), spline),))
+
+    def __call__(self, points: Array) -> Array:
+        """Map (..., N, 2) output positions to input positions."""
+        for matrix, spline in self.steps:
+            points = apply_affine(matrix, points)
+            points = points if spline is None else spline(points)
+        return points
+
+    def __add__(self, other: "BackwardMap[Array]") -> "BackwardMap[Array]":
+        """Return the map that goes on with ``other``."""
+        return BackwardMap(self.steps + other.steps)
+
+    def inverse(self, points: Array, tolerance: float = CLOSE) -> Array:
+        """Map (..., N, 2) input positions forward, to where they are shown.
+
+        Each spline is inverted to ``tolerance`` pixels.
+        """
+        for matrix, spline in reversed(self.steps):
+            points = points if spline is None else spline.inverse(points, tolerance)
+            points = apply_affine(_inverted(matrix), points)
+        return points
+
+
+def _inverted(matrix: Array) -> Array:
+    if isinstance(matrix, np.ndarray):
+        return np.linalg.inv(matrix).astype(np.float64)
+    return matrix.inverse()
 
 
 def pixel_grid(size: tuple[int, int]) -> Points:
@@ -121,32 +241,59 @@ def pixel_grid(size: tuple[int, int]) -> Points:
     return np.stack([xs, ys], axis=-1)
 
 
-def sampling_map(size: tuple[int, int], backward: PointMap, step: int = 8) -> FloatArray:
-    """Evaluate a smooth backward map on every pixel of a frame.
+def sampling_map(
+    size: tuple[int, int],
+    backward: PointMap,
+    step: int = 4,
+    corner: tuple[int, int] = (0, 0),
+) -> FloatArray:
+    """Evaluate a smooth backward map on every pixel of a frame, or of a window of it.
 
-    The map is evaluated on a grid of one node per ``step`` pixels and interpolated bilinearly:
-    exact for affine maps, within a pixel for splines that move points of an outline by a tenth
-    of its size, and many times cheaper than evaluating each pixel. Image and mask that are
-    resampled at the same positions agree exactly.
+    The map is evaluated on a grid of one node per ``step`` pixels and interpolated bilinearly;
+    where the second differences of the nodes say that this is off by more than ``TOLERANCE``, as
+    it is around the control points of a spline, each pixel is evaluated. So it is exact for affine
+    maps whatever the step, and many times cheaper than evaluating each pixel. Image and mask that
+    are resampled at the same positions agree exactly.
 
     Args:
-        size: Output (H, W).
+        size: (H, W) of the output.
         backward: Output position to input position.
         step: Distance of the nodes in pixels.
+        corner: (x, y) of the first pixel, where the output is a window of a larger frame.
 
     Returns:
         (H, W, 2) float32 input positions, ready for :func:`warp`.
     """
-    # a margin of nodes on each side keeps the interpolation two-sided at the border
-    rows, columns = (-(-side // step) + 2 for side in size)
-    nodes = (pixel_grid((rows, columns)) - 1) * step + (step - 1) / 2
-    coarse = (backward(nodes) - nodes).astype(np.float32)
-    fine = cv2.resize(coarse, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)
-    fine = fine[step : step + size[0], step : step + size[1]]
-    positions: FloatArray = np.empty((*size, 2), dtype=np.float32)
-    np.add(fine[..., 0], np.arange(size[1], dtype=np.float32), out=positions[..., 0])
-    np.add(fine[..., 1], np.arange(size[0], dtype=np.float32)[:, None], out=positions[..., 1])
+    # nodes lie at the same places of the frame whatever the window, with two beyond each side: the
+    # interpolation and its error are two-sided at the border
+    first = np.array(corner) // step - 2
+    skip = np.array(corner) - first * step
+    columns, rows = -(-(skip + np.array([size[1], size[0]])) // step) + 2
+    nodes = np.empty((rows, columns, 2))
+    nodes[..., 0] = (np.arange(columns) + first[0]) * step + (step - 1) / 2
+    nodes[..., 1] = ((np.arange(rows) + first[1]) * step + (step - 1) / 2)[:, None]
+    reached = backward(nodes)
+    inside = np.s_[skip[1] : skip[1] + size[0], skip[0] : skip[0] + size[1]]
+    fine = cv2.resize(reached.astype(np.float32), None, fx=step, fy=step)
+    positions: FloatArray = np.asarray(fine[inside], dtype=np.float32)
+    curved = _curved(reached)
+    if curved is not None:
+        exact = curved.repeat(step, axis=0).repeat(step, axis=1)[inside]
+        ys, xs = np.nonzero(exact)
+        positions[exact] = backward(np.stack([xs, ys], axis=-1) + np.array(corner))
     return positions
+
+
+def _curved(reached: Points) -> npt.NDArray[np.bool_] | None:
+    """Return the (rows, columns) nodes around which interpolation is not good enough, if any."""
+    across = np.abs(reached[:, 2:] - 2 * reached[:, 1:-1] + reached[:, :-2])[1:-1]
+    along = np.abs(reached[2:] - 2 * reached[1:-1] + reached[:-2])[:, 1:-1]
+    # bilinear interpolation between nodes is off by an eighth of the second differences
+    error = across + along
+    if error.max() <= 8 * CURVED:
+        return None
+    large = np.pad(error.max(axis=-1) > 8 * CURVED, 1)
+    return np.asarray(cv2.dilate(large.view(np.uint8), np.ones((3, 3), np.uint8)) > 0)
 
 
 def warp(
@@ -167,6 +314,18 @@ def warp(
         (H', W') or (H', W', C), same dtype.
     """
     warped = cv2.remap(image, positions, None, interpolation, borderMode=border)
+    return np.asarray(warped, dtype=image.dtype)
+
+
+def warp_affine(image: npt.NDArray[Value], backward: BackwardMap[Points]) -> npt.NDArray[Value]:
+    """Resample an image by a map without splines; as :func:`warp` does, but without a grid."""
+    matrix = np.eye(3)
+    for step in backward.steps:
+        matrix = step.matrix @ matrix
+    size = (image.shape[1], image.shape[0])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    border = cv2.BORDER_REFLECT_101
+    warped = cv2.warpAffine(image, matrix[:2], size, flags=flags, borderMode=border)
     return np.asarray(warped, dtype=image.dtype)
 
 

@@ -6,25 +6,22 @@ Methods that learn from clips are first trained on still images, of which there 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from augment.geometry import (
+    BackwardMap,
     Matrix,
-    PointMap,
     Points,
     ThinPlateSpline,
     affine_matrix,
-    compose,
-    identity,
-    inverse_affine,
     pixel_grid,
     sampling_map,
     warp,
     warp_labels,
 )
+from augment.shapes import Spline
 from vos_core.errors import ConfigError
 from vos_core.types import VOID, Image, LabelMap
 
@@ -91,18 +88,14 @@ class _Pose(NamedTuple):
     def matrix(self, size: tuple[int, int]) -> Matrix:
         """Return the (3, 3) map from the still image to the frame, about their centre."""
         height, width = size
-        centre = ((width - 1) / 2, (height - 1) / 2)
-        shear = np.eye(3)
-        shear[0, 1] = np.tan(np.radians(self.shear))
-        shear[0, 2] = -shear[0, 1] * centre[1]  # the centre stays
-        placed = affine_matrix(
-            centre,
-            scale=(float(np.exp(self.log_scale)),) * 2,
+        scale = float(np.exp(self.log_scale))
+        return affine_matrix(
+            ((width - 1) / 2, (height - 1) / 2),
+            scale=(scale, scale),
             angle=self.angle,
             shift=(self.shift[0] * width, self.shift[1] * height),
+            shear=float(np.tan(np.radians(self.shear))),
         )
-        matrix: Matrix = placed @ shear
-        return matrix
 
 
 def pseudo_clip(
@@ -134,11 +127,9 @@ def pseudo_clip(
     bent = _draw_bend(motion, size, rng)
     images, label_maps = [], []
     for share in np.linspace(0, 1, frames):
-        backward = inverse_affine(first.towards(last, share).matrix(size))
-        step = 64  # exact, as long as the map is affine
-        if motion.bend:
-            backward, step = partial(compose, backward, bent(share)), 8
-        positions = sampling_map(size, backward, step)
+        spline = bent(share)
+        backward = BackwardMap.undo(first.towards(last, share).matrix(size), spline)
+        positions = sampling_map(size, backward, step=64 if spline is None else 8)
         images.append(warp(image, positions))
         label_maps.append(warp_labels(label_map, positions, outside=VOID))
     return images, label_maps
@@ -159,11 +150,11 @@ def _draw_pose(motion: ClipMotion, rng: np.random.Generator) -> _Pose:
 
 def _draw_bend(
     motion: ClipMotion, size: tuple[int, int], rng: np.random.Generator
-) -> Callable[[float], PointMap]:
+) -> Callable[[float], Spline | None]:
     """Draw a spline that grows with the share of the way; nothing is drawn where there is none."""
     if not motion.bend:
-        return lambda share: identity
+        return lambda share: None
     extent = np.array([size[1], size[0]])
     source: Points = pixel_grid((3, 3)).reshape(-1, 2) / 2 * (extent - 1)
     moves = rng.uniform(-motion.bend, motion.bend, source.shape) * extent
-    return lambda share: ThinPlateSpline(source + share * moves, source)
+    return lambda share: ThinPlateSpline.fit(source + share * moves, source)

@@ -45,7 +45,7 @@ from datasets_vos.toy_scenes import TRAIN_SCENES, VAL_SCENES, Scene
 from vos_core.errors import ConfigError, CorruptFileError, DatasetError
 from vos_core.types import BinaryMask, FloatArray
 
-TOY_VERSION = 2  # raise it whenever the bytes of the dataset change
+TOY_VERSION = 3  # raise it whenever the bytes of the dataset change
 _MANIFEST = "toy.json"
 _FOLDERS = {"JPEGImages": ".jpg", "Annotations": ".png", "Flow": ".png"}
 _FLOW_SCALE, _FLOW_ZERO = 64, 2**15

@@ -92,7 +92,7 @@ class Layer:
         phase, along_x, along_y, rate = self.wave.T
         turns = phase + lattice[:, :1] * along_x + lattice[:, 1:] * along_y + rate * time
         nodes = lattice * (side - 1) / (_LATTICE - 1)
-        spline = ThinPlateSpline(nodes, nodes + self.wobble * np.sin(2 * np.pi * turns))
+        spline = ThinPlateSpline.fit(nodes, nodes + self.wobble * np.sin(2 * np.pi * turns))
         field = sampling_map((side, side), spline) - pixel_grid((side, side))
         return np.asarray(field, dtype=np.float32)
 

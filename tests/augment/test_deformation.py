@@ -3,18 +3,10 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from augment.deformation import (
-    MaskDeformation,
-    bounding_box,
-    deform_mask,
-    dilate,
-    draw_spline,
-    outline_points,
-)
-from augment.geometry import pixel_grid
+from augment.deformation import PREVIOUS_MASKS, MaskDeformation, deform_mask
+from augment.shapes import bounding_box, dilate
+from vos_core.errors import ConfigError
 from vos_core.types import BinaryMask
 
 SIZE = (121, 161)
@@ -27,27 +19,6 @@ def disc(radius: int = 30, centre: tuple[int, int] = (80, 60)) -> BinaryMask:
 
 def centre_of(mask: BinaryMask) -> np.ndarray:
     return np.argwhere(mask).mean(axis=0)[::-1]
-
-
-def test_bounding_box() -> None:
-    mask = np.zeros(SIZE, dtype=bool)
-    mask[10:15, 20:27] = True
-    assert bounding_box(mask) == (20, 10, 7, 5)
-
-
-@pytest.mark.parametrize(("radius", "area"), [(0, 1), (1, 5), (2, 13), (5, 81)])
-def test_dilation_is_a_true_disc(radius: int, area: int) -> None:
-    mask = np.zeros((21, 21), dtype=np.uint8)
-    mask[10, 10] = 3
-    grown = dilate(mask, radius)
-    ys, xs = np.nonzero(grown)
-    assert (grown == 3).sum() == area
-    assert ((ys - 10) ** 2 + (xs - 10) ** 2).max() <= radius**2
-
-
-def test_dilation_of_a_label_map_lets_the_larger_id_win() -> None:
-    labels = np.array([[1, 0, 0, 2]], dtype=np.uint8)
-    np.testing.assert_array_equal(dilate(labels, 2), [[1, 2, 2, 2]])
 
 
 def test_no_range_is_the_identity() -> None:
@@ -157,29 +128,136 @@ def test_objects_at_every_border() -> None:
             assert (rough & mask).sum() > 0.5 * mask.sum()
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 8))
-@settings(max_examples=30, deadline=None)
-def test_outline_points_lie_apart_on_the_outline(seed: int, count: int) -> None:
-    mask = disc()
-    points = outline_points(mask, count, 0.3, np.random.default_rng(seed))
-    assert 1 <= len(points) <= count
-    inside = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    for x, y in points.astype(int):
-        assert mask[y, x]
-        assert not inside[y, x]
-    distances = np.linalg.norm(points[:, None] - points, axis=-1)
-    assert (distances[~np.eye(len(points), dtype=bool)] > 0.3 * 61).all()
+def test_rotation_and_shear_stay_in_their_ranges_and_fill_them() -> None:
+    mask, rng = np.zeros(SIZE, dtype=bool), np.random.default_rng(0)
+    mask[58:63, 30:130] = True  # a lying bar, so its slope is the angle
+    ranges = MaskDeformation(**{**STILL.__dict__, "angle": 20.0})
+    slopes = [slope_of(deform_mask(mask, ranges, rng)) for _ in range(60)]
+    assert -20.5 < min(slopes) < -17
+    assert 17 < max(slopes) < 20.5
+    standing = np.zeros(SIZE, dtype=bool)
+    standing[20:101, 78:83] = True
+    ranges = MaskDeformation(**{**STILL.__dict__, "shear": 0.3})
+    ends = [np.argwhere(deform_mask(standing, ranges, rng)[20])[:, 0].mean() for _ in range(60)]
+    assert -0.3 * 40 - 1 < min(ends) - 80 < -0.25 * 40
+    assert 0.25 * 40 < max(ends) - 80 < 0.3 * 40 + 1
 
 
-def test_outline_points_cover_the_outline() -> None:
+def slope_of(mask: BinaryMask) -> float:
+    ys, xs = np.nonzero(mask)
+    return float(np.degrees(np.arctan(np.polyfit(xs, ys, 1)[0])))
+
+
+def test_growth_is_relative_to_the_object() -> None:
+    ranges = MaskDeformation(**{**STILL.__dict__, "growth": 0.1})
+    for radius in (10, 30):
+        mask = disc(radius)
+        grown = deform_mask(mask, ranges, np.random.default_rng(0))
+        reach = round(0.1 * mask.sum() ** 0.5)
+        np.testing.assert_array_equal(grown, dilate(mask.astype(np.uint8), reach) > 0)
+
+
+def test_ellipses_are_cut_out_of_the_object_and_added_around_it() -> None:
+    mask, rng = disc(), np.random.default_rng(0)
+    holes, blobs, counts = [], [], []
+    for _ in range(60):
+        without = deform_mask(mask, MaskDeformation(**{**STILL.__dict__, "removed": 3}), rng)
+        assert not (without & ~mask).any()
+        holes.append((mask & ~without).sum())
+        extended = deform_mask(mask, MaskDeformation(**{**STILL.__dict__, "added": 1}), rng)
+        assert (extended & mask).sum() == mask.sum()
+        added = (extended & ~mask).astype(np.uint8)
+        blobs.append(added.sum())
+        counts.append(cv2.connectedComponents(added)[0] - 1)
+        # centred in 1.5 times the box, and no longer than a fifth of the root of the area
+        assert not added[:, : 80 - 46 - 11].any()
+        assert not added[:, 80 + 46 + 11 :].any()
+    assert min(holes) == 0  # three ellipses at most, none at least
+    assert max(holes) > 0.02 * mask.sum()
+    largest = np.pi * (0.2 * mask.sum() ** 0.5) ** 2
+    assert max(holes) <= 3 * largest + 30
+    assert 0.3 * largest < max(blobs) <= largest + 20
+    assert max(counts) == 1
+
+
+def test_ellipses_are_left_out_at_times() -> None:
+    ranges = MaskDeformation(**{**STILL.__dict__, "removed": 50, "clean": 0.5})
     rng = np.random.default_rng(0)
-    points = np.concatenate([outline_points(disc(), 5, 0.3, rng) for _ in range(100)]) - (80, 60)
-    quadrants = np.histogram(np.arctan2(points[:, 1], points[:, 0]), 4, (-np.pi, np.pi))[0]
-    assert quadrants.min() > 0.15 * quadrants.sum()
+    whole = sum((deform_mask(disc(), ranges, rng) == disc()).all() for _ in range(200))
+    assert 75 < whole < 125
 
 
-def test_draw_spline_without_points_or_shift_is_the_identity() -> None:
-    grid = pixel_grid((5, 7))
-    for count, shift in ((0, 0.1), (5, 0.0)):
-        backward = draw_spline(disc(), count, shift, np.random.default_rng(0))
-        np.testing.assert_array_equal(backward(grid), grid)
+def test_box_is_that_of_the_mask_and_is_jittered() -> None:
+    mask = disc(20) | disc(10, (110, 60))
+    x, y, width, height = bounding_box(mask)
+    box = deform_mask(mask, PREVIOUS_MASKS["box"], np.random.default_rng(0))
+    assert bounding_box(box) == (x, y, width, height)
+    assert box.sum() == width * height
+    rng = np.random.default_rng(0)
+    boxes = np.array(
+        [bounding_box(deform_mask(mask, PREVIOUS_MASKS["jittered_box"], rng)) for _ in range(100)]
+    )
+    assert all(box.sum() == w * h for box, (_, _, w, h) in [(box, (x, y, width, height))])
+    sides = boxes[:, 2:] / (width, height)
+    assert 0.88 < sides.min() < 0.93
+    assert 1.07 < sides.max() < 1.12
+    moves = (boxes[:, :2] + boxes[:, 2:] / 2 - (x + width / 2, y + height / 2)) / (width, height)
+    assert (np.abs(moves).max(axis=0) < 0.1 + 1 / height).all()
+    assert (np.abs(moves).max(axis=0) > 0.085).all()
+
+
+def test_partial_masks_are_cut_off_by_a_line() -> None:
+    ranges = MaskDeformation(**{**STILL.__dict__, "partial": 1.0})
+    mask, rng, shares = disc(), np.random.default_rng(0), []
+    for _ in range(40):
+        part = deform_mask(mask, ranges, rng)
+        assert not (part & ~mask).any()
+        missing = mask & ~part
+        shares.append(part.sum() / mask.sum())
+        if part.any() and missing.any():
+            # a line parts the two: no mean of pixels of one side lies among the other's
+            direction = centre_of(missing) - centre_of(part)
+            inner = (np.argwhere(part)[:, ::-1] @ direction).max()
+            outer = (np.argwhere(missing)[:, ::-1] @ direction).min()
+            assert inner - outer < 0.2 * np.linalg.norm(direction) * 61
+    assert min(shares) < 0.3
+    assert max(shares) > 0.7
+    whole = MaskDeformation(**{**STILL.__dict__, "partial": 0.3})
+    cut = sum((deform_mask(mask, whole, rng) != mask).any() for _ in range(200))
+    assert 35 < cut < 85
+
+
+@pytest.mark.parametrize("name", PREVIOUS_MASKS)
+def test_every_kind_of_rough_mask_still_finds_its_object(name: str) -> None:
+    mask, rng = disc(), np.random.default_rng(0)
+    overlaps = []
+    for _ in range(40):
+        rough = deform_mask(mask, PREVIOUS_MASKS[name], rng)
+        assert rough.dtype == bool
+        assert rough.shape == SIZE
+        overlaps.append((rough & mask).sum() / (rough | mask).sum())
+    assert np.median(overlaps) > 0.5
+
+
+@pytest.mark.parametrize("name", PREVIOUS_MASKS)
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (7, 5)])
+def test_tiny_frames(name: str, size: tuple[int, int]) -> None:
+    for seed in range(20):
+        rough = deform_mask(np.ones(size, bool), PREVIOUS_MASKS[name], np.random.default_rng(seed))
+        assert rough.shape == size
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"shift": -0.1}, "shift is -0.1"),
+        ({"scale": 1.0}, "an object could vanish"),
+        ({"empty": 1.5}, "a probability is 0 to 1"),
+        ({"removed": -1}, "removed is -1"),
+        ({"ellipse_axes": (0.2, 0.1)}, "two ascending sizes"),
+        ({"shear": float("nan")}, "shear is nan"),
+    ],
+)
+def test_ranges_that_cannot_be_drawn_from(change: dict, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        MaskDeformation(**change)
