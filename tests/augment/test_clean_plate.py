@@ -8,17 +8,37 @@ from augment.deformation import dilate
 
 SIZE = (65, 97)
 COLOUR = (13, 77, 201)
-WINDOWS = [np.s_[20:40, 30:60], np.s_[:30, :40], np.s_[40:, 70:], np.s_[20:40, :], np.s_[5:, 5:]]
+WINDOWS = [np.s_[20:40, 30:60], np.s_[:30, :40], np.s_[40:, 70:], np.s_[20:40, :]]
 
 
+@pytest.mark.parametrize("filling", ["patches", "navier_stokes"])
 @pytest.mark.parametrize("window", WINDOWS)
-def test_uniform_background_is_filled_exactly(window: tuple[slice, slice]) -> None:
+def test_uniform_background_is_filled_exactly(window: tuple[slice, slice], filling: str) -> None:
     image = np.full((*SIZE, 3), COLOUR, dtype=np.uint8)
     objects = np.zeros(SIZE, dtype=bool)
     objects[window] = True
     painted = image.copy()
     painted[objects] = (255, 0, 0)
-    np.testing.assert_array_equal(clean_plate(painted, objects, margin=3), image)
+    plate = clean_plate(painted, objects, margin=3, filling=filling)
+    np.testing.assert_array_equal(plate, image)
+
+
+def test_telea_is_there_too() -> None:
+    image = np.full((*SIZE, 3), COLOUR, dtype=np.uint8)
+    objects = np.zeros(SIZE, dtype=bool)
+    objects[20:40, 30:60] = True
+    plate = clean_plate(image, objects, filling="telea").astype(int)
+    assert np.abs(plate - COLOUR).max() <= 7  # it rounds down
+    assert (plate != clean_plate(image, objects, filling="navier_stokes")).any()
+
+
+def test_a_frame_that_is_nearly_all_object_is_filled_smoothly_with_a_warning() -> None:
+    image = np.full((*SIZE, 3), COLOUR, dtype=np.uint8)
+    objects = np.zeros(SIZE, dtype=bool)
+    objects[5:, 5:] = True
+    with pytest.warns(UserWarning, match="filled smoothly"):
+        plate = clean_plate(image, objects)
+    np.testing.assert_array_equal(plate, image)
 
 
 def test_pixels_outside_the_hole_are_untouched_and_the_rim_is_gone() -> None:
