@@ -6,15 +6,17 @@ true mask.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 
-from augment.deformation import MaskDeformation, deform_mask
-from augment.geometry import affine_matrix, inverse_affine, sampling_map, warp, warp_labels
-from augment.lucid import LucidDreamer, LucidScene
-from vos_core.errors import MaskError
+from augment.deformation import Deformation, MaskDeformation, deform_mask
+from augment.device import deform_masks
+from augment.geometry import BackwardMap, affine_matrix, sampling_map, warp, warp_labels
+from augment.lucid import DreamPlan, LucidDreamer, LucidScene
+from augment.lucid.batched import BatchPainter
+from vos_core.errors import ConfigError, MaskError
 from vos_core.types import VOID, BinaryMask, Image, LabelMap, RefinementSample
 
 AnnotatedFrame = tuple[Image, LabelMap]
@@ -29,8 +31,27 @@ class RefinementSampler(Protocol):
     def __call__(self, rng: np.random.Generator) -> RefinementSample:
         """Draw one sample."""
 
+    def batch(self, count: int, rng: np.random.Generator, device: torch.device) -> RefinementSample:
+        """Draw ``count`` samples, stacked, on a device; the same whatever the device."""
+
     def only(self, object_id: int) -> "RefinementSampler":
         """Return a sampler that asks for this object alone, in the frames that show it."""
+
+
+class DrawnSample(NamedTuple):
+    """What is random about a sample of a dream.
+
+    Attributes:
+        scene: Index of the scene.
+        plan: The dream.
+        object_id: The object that is asked for.
+        deformation: Makes the mask of the frame before rough.
+    """
+
+    scene: int
+    plan: DreamPlan
+    object_id: int
+    deformation: Deformation
 
 
 class LucidSampler:
@@ -58,23 +79,58 @@ class LucidSampler:
         self.scenes = scenes
         self.dreamer = dreamer
         self.deformation = deformation
+        self._painter: BatchPainter | None = None
 
     def __call__(self, rng: np.random.Generator) -> RefinementSample:
         """Draw a dream of a random frame and ask for a random one of its objects."""
-        scene = self.scenes[int(rng.integers(len(self.scenes)))]
-        dream = self.dreamer(scene, rng)
-        ids = [cut_out.object_id for cut_out in scene.cut_outs]
-        object_id = rng.choice(ids) if self._only is None else self._only
-        rough = deform_mask(dream.previous_label_map == object_id, self.deformation, rng)
-        return _to_sample(dream.image, rough, dream.label_map == object_id)
+        return self._paint(self.draw(rng))
+
+    def batch(self, count: int, rng: np.random.Generator, device: torch.device) -> RefinementSample:
+        """Draw ``count`` samples; anywhere but on the CPU they are painted together there."""
+        drawn = [self.draw(rng) for _ in range(count)]
+        if device.type == "cpu":
+            return _stack([self._paint(each) for each in drawn], device)
+        return self.paint_on(drawn, device)
+
+    def draw(self, rng: np.random.Generator) -> "DrawnSample":
+        """Draw all that is random about a sample, without painting it."""
+        index = int(rng.integers(len(self.scenes)))
+        scene = self.scenes[index]
+        object_id = int(rng.choice(scene.object_ids)) if self._only is None else self._only
+        plan = self.dreamer.draw(scene, rng)
+        asked = plan.find(object_id)
+        # a dream that leaves the object out has no mask to deform
+        shape = asked.shape if asked else scene.cut_outs[0].shape
+        return DrawnSample(index, plan, object_id, self.deformation.draw(shape, rng))
+
+    def _paint(self, drawn: "DrawnSample") -> RefinementSample:
+        dream = self.dreamer.render(self.scenes[drawn.scene], drawn.plan)
+        rough = drawn.deformation.apply(dream.previous_label_map == drawn.object_id)
+        return _to_sample(dream.image, rough, dream.label_map == drawn.object_id)
+
+    def paint_on(self, drawn: Sequence["DrawnSample"], device: torch.device) -> RefinementSample:
+        """Paint samples together on a device.
+
+        Raises:
+            ConfigError: If seams are to be solved for, which is done on the CPU only.
+        """
+        if self.dreamer.seam != "feather":
+            raise ConfigError(f"seam {self.dreamer.seam!r} is for the CPU only; choose 'feather'.")
+        if self._painter is None or self._painter.device != device:
+            self._painter = BatchPainter(self.scenes, device)
+        dreams = self._painter([(each.scene, each.plan) for each in drawn])
+        ids = torch.tensor([each.object_id for each in drawn], device=device)[:, None, None]
+        before = dreams.previous_label_map == ids
+        rough = deform_masks(before, [each.deformation for each in drawn])
+        return {
+            "image": dreams.image,
+            "previous_mask": rough.float()[:, None],
+            "target": (dreams.label_map == ids).long(),
+        }
 
     def only(self, object_id: int) -> "LucidSampler":
         """Return a sampler that asks for this object alone, in the scenes that hold it."""
-        scenes = [
-            scene
-            for scene in self.scenes
-            if object_id in [cut_out.object_id for cut_out in scene.cut_outs]
-        ]
+        scenes = [scene for scene in self.scenes if object_id in scene.object_ids]
         return LucidSampler(scenes, self.dreamer, self.deformation, object_id)
 
 
@@ -122,12 +178,16 @@ class StillSampler:
             angle=rng.uniform(-self.angle, self.angle),
             mirror=rng.random() < 0.5,
         )
-        positions = sampling_map((height, width), inverse_affine(matrix), step=64)
+        positions = sampling_map((height, width), BackwardMap.undo(matrix), step=64)
         # the picture is mirrored beyond its border, objects included: no truth is known there
         labels = warp_labels(label_map, positions, outside=VOID)
         mask = labels == object_id
         rough = deform_mask(mask, self.deformation, rng)
         return _to_sample(warp(image, positions), rough, mask, void=labels == VOID)
+
+    def batch(self, count: int, rng: np.random.Generator, device: torch.device) -> RefinementSample:
+        """Draw ``count`` samples."""
+        return _stack([self(rng) for _ in range(count)], device)
 
     def _draw(self, rng: np.random.Generator) -> tuple[Image, LabelMap, int]:
         """Draw a frame that holds an object, and one of its objects."""
@@ -168,14 +228,17 @@ def _to_sample(
     }
 
 
+def _stack(samples: Sequence[RefinementSample], device: torch.device) -> RefinementSample:
+    return {
+        "image": torch.stack([s["image"] for s in samples]).to(device),
+        "previous_mask": torch.stack([s["previous_mask"] for s in samples]).to(device),
+        "target": torch.stack([s["target"] for s in samples]).to(device),
+    }
+
+
 def sample_batches(
     sampler: RefinementSampler, batch_size: int, rng: np.random.Generator, device: torch.device
 ) -> Iterator[RefinementSample]:
     """Yield batches without end; every entry gains a leading dimension ``batch_size``."""
     while True:
-        samples = [sampler(rng) for _ in range(batch_size)]
-        yield {
-            "image": torch.stack([s["image"] for s in samples]).to(device),
-            "previous_mask": torch.stack([s["previous_mask"] for s in samples]).to(device),
-            "target": torch.stack([s["target"] for s in samples]).to(device),
-        }
+        yield sampler.batch(batch_size, rng, device)

@@ -11,8 +11,10 @@ from collections import OrderedDict
 import numpy as np
 import numpy.typing as npt
 
+from augment.clean_plate import Filling
 from augment.deformation import MaskDeformation, deform_mask
-from augment.lucid import Dream, DreamPlan, LucidDreamer, LucidRanges, LucidScene
+from augment.lucid import Dream, LucidDreamer, LucidRanges, LucidScene
+from augment.lucid.painting import Painter
 from vos_core.types import VOID, Image, LabelMap
 
 # albumentations asks a server for newer versions while it is imported, unless told not to
@@ -63,19 +65,26 @@ class LucidDream(A.DualTransform):  # type: ignore[misc]  # albumentations ships
 
     Args:
         ranges: What to draw from; the defaults of ``LucidRanges`` unless told otherwise.
-        cache_size: How many frames to remember taken apart. Taking one apart costs several times
-            as much as dreaming of it; a remembered frame takes about twice its own memory.
+        cache_size: How many frames to remember taken apart; a remembered frame takes about twice
+            its own memory.
+        filling: How objects' places are filled. "patches" look best, and are for frames that are
+            dreamt of many times: taking one apart then takes a hundred times as long as dreaming.
         p: Probability of applying it.
     """
 
     _targets = _TARGETS
 
     def __init__(
-        self, ranges: LucidRanges | None = None, cache_size: int = 8, p: float = 1.0
+        self,
+        ranges: LucidRanges | None = None,
+        cache_size: int = 8,
+        filling: Filling = "navier_stokes",
+        p: float = 1.0,
     ) -> None:
         super().__init__(p=p)
         self.ranges = ranges or LucidRanges()
         self.cache_size = cache_size
+        self.filling = filling
         self._dreamer = LucidDreamer(self.ranges)
         self._scenes: OrderedDict[bytes, LucidScene] = OrderedDict()  # least recently used first
 
@@ -94,10 +103,11 @@ class LucidDream(A.DualTransform):  # type: ignore[misc]  # albumentations ships
         """
         image, mask = data["image"], data["mask"]
         if not np.setdiff1d(mask, [0, VOID]).size:
-            return {"dream": None, "plan": None, "main_mask": mask}
+            return {"dream": None, "painter": None, "main_mask": mask}
         scene = self._scene(image, mask)
         plan = self._dreamer.draw(scene, self.random_generator)
-        return {"dream": self._dreamer.render(scene, plan), "plan": plan, "main_mask": mask}
+        dream = self._dreamer.render(scene, plan)
+        return {"dream": dream, "painter": Painter(scene, plan), "main_mask": mask}
 
     def apply(self, img: Image, dream: Dream | None, **params: object) -> Image:
         """Return the dreamt (H, W, 3) picture."""
@@ -107,23 +117,23 @@ class LucidDream(A.DualTransform):  # type: ignore[misc]  # albumentations ships
         self,
         mask: LabelMap,
         dream: Dream | None,
-        plan: DreamPlan | None,
+        painter: Painter | None,
         main_mask: LabelMap,
         **params: object,
     ) -> LabelMap:
         """Return the dreamt (H, W) label map, or another mask moved along."""
-        if dream is None or plan is None:
+        if dream is None or painter is None:
             return mask
         if np.array_equal(mask, main_mask):
             return dream.label_map
-        return plan.carry(mask)
+        return painter.carry(mask)
 
     def _scene(self, image: Image, mask: LabelMap) -> LucidScene:
         digest = hashlib.blake2b(np.ascontiguousarray(image).data)
         digest.update(repr((image.shape, mask.shape)).encode())
         digest.update(np.ascontiguousarray(mask).data)
         key = digest.digest()
-        scene = self._scenes.pop(key, None) or LucidScene.from_frame(image, mask)
+        scene = self._scenes.pop(key, None) or LucidScene.from_frame(image, mask, self.filling)
         self._scenes[key] = scene
         while len(self._scenes) > self.cache_size:
             self._scenes.popitem(last=False)

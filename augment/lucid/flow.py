@@ -1,20 +1,29 @@
 """Exact optical flow and occlusion between the two frames of a dream.
 
-Between the frames each layer, the plate and every object, moves by an affine map of its own; all
-that is random about its shape and place comes before. So the flow of a pixel is that of the layer
-which it belongs to, in closed form, and forward and backward flow are inverse to each other. What
-belongs to whom is known in both frames, and with it what comes into sight and what goes out of it,
-at the border of the frame as well as behind another object. (Khoreva et al., arXiv:1703.09554,
-section 4; the released code has flow of first order only and no occlusion.)
+Between the frames each layer, the plate and every object, moves by a backward map of its own. So
+the backward flow of a pixel is that of the layer which it belongs to, exactly; its forward flow is
+the inverse of that map, to a thousandth of a pixel. What belongs to whom is known in both frames,
+and with it what comes into sight and what goes out of it, at the border of the frame as well as
+behind another object. (Khoreva et al., arXiv:1703.09554, section 4; the released code has forward
+flow of first order only, x and y exchanged on objects, and no occlusion.)
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 
-from augment.geometry import Matrix, warp_labels
+from augment.geometry import (
+    BackwardMap,
+    PointMap,
+    Points,
+    pixel_grid,
+    sampling_map,
+    warp_labels,
+)
+from augment.shapes import bounding_box
 from vos_core.types import VOID, BinaryMask, FloatArray, LabelMap
 
 PLATE = 0
@@ -42,38 +51,43 @@ class DreamFlow:
 
 
 def dream_flow(
-    label_map: LabelMap, previous_label_map: LabelMap, motions: Mapping[int, Matrix]
+    label_map: LabelMap,
+    previous_label_map: LabelMap,
+    motions: Mapping[int, BackwardMap[Points]],
 ) -> DreamFlow:
     """Return the exact flow of a dream.
 
     Args:
         label_map: (H, W) uint8, what is visible in the dreamt frame.
         previous_label_map: (H, W) uint8, what is visible in the frame before.
-        motions: Id -> (3, 3) affine matrix from the frame before to the dreamt frame, of every
-            object and of the plate (``PLATE``).
+        motions: Id -> backward map from the dreamt frame to the frame before, of every object and
+            of the plate (``PLATE``).
     """
-    inverses = {i: np.linalg.inv(m).astype(np.float64) for i, m in motions.items()}
-    backward, newly_visible = _follow(label_map, previous_label_map, inverses)
-    forward, disappearing = _follow(previous_label_map, label_map, motions)
+    forward_motions = {i: motion.inverse for i, motion in motions.items()}
+    backward, newly_visible = _follow(label_map, previous_label_map, motions)
+    forward, disappearing = _follow(previous_label_map, label_map, forward_motions)
     return DreamFlow(backward, forward, newly_visible, disappearing)
 
 
 def _follow(
-    here: LabelMap, there: LabelMap, maps: Mapping[int, Matrix]
+    here: LabelMap, there: LabelMap, maps: Mapping[int, PointMap]
 ) -> tuple[FloatArray, BinaryMask]:
     """Return the flow of each pixel, and which of them the other frame does not show."""
-    height, width = here.shape
-    ys = np.arange(height, dtype=np.float32)[:, None]
-    xs = np.arange(width, dtype=np.float32)[None, :]
-    flow = np.empty((height, width, 2), dtype=np.float32)
-    for layer in np.flatnonzero(np.bincount(here.ravel(), minlength=VOID)):
+    size = (here.shape[0], here.shape[1])
+    positions = sampling_map(size, maps[PLATE], step=64)
+    for layer in np.flatnonzero(np.bincount(here.ravel(), minlength=VOID)[1:]) + 1:
         owned = here == layer
-        x, y, box_width, box_height = cv2.boundingRect(owned.view(np.uint8))
-        window = np.s_[y : y + box_height, x : x + box_width]
-        rows, columns = ys[window[0]], xs[:, window[1]]
-        (a, b, x0), (c, d, y0) = maps[int(layer)][:2].astype(np.float32)
-        moved = np.dstack([(a - 1) * columns + b * rows + x0, c * columns + (d - 1) * rows + y0])
-        np.copyto(flow[window], moved, where=owned[window][..., None])
-    positions = flow + np.dstack(np.broadcast_arrays(xs, ys))
+        x, y, width, height = bounding_box(owned)
+        window = np.s_[y : y + height, x : x + width]
+        reached = sampling_map((height, width), maps[int(layer)], corner=(x, y))
+        cv2.copyTo(reached, owned[window].view(np.uint8), positions[window])
     hidden: BinaryMask = warp_labels(there, positions, outside=VOID) != here
+    flow: FloatArray = positions - _pixel_centres(size)
     return flow, hidden
+
+
+@lru_cache(maxsize=4)
+def _pixel_centres(size: tuple[int, int]) -> FloatArray:
+    centres = pixel_grid(size).astype(np.float32)
+    centres.flags.writeable = False
+    return centres

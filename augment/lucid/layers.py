@@ -1,26 +1,20 @@
 """What is drawn for a dream: where each layer goes, and in which light."""
 
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from augment.geometry import (
-    Matrix,
-    PointMap,
-    ThinPlateSpline,
-    affine_matrix,
-    compose,
-    inverse_affine,
-)
+from augment.geometry import BackwardMap, Matrix, Points, affine_matrix
+from augment.shapes import Spline
 
 Curve = npt.NDArray[np.uint8]  # (256,), a new value for each old one
 
 
 @dataclass(frozen=True)
 class Move:
-    """An affine map as it was drawn: scaled, mirrored and turned about a point, then shifted.
+    """An affine map as it was drawn: about a point, then shifted.
 
     Attributes:
         centre: (x, y) in pixels.
@@ -28,6 +22,7 @@ class Move:
         angle: Degrees, clockwise on the screen.
         shift: (x, y) in pixels.
         mirror: Flipped left-right.
+        shear: What is added to x for each pixel of y.
     """
 
     centre: tuple[float, float]
@@ -35,10 +30,12 @@ class Move:
     angle: float = 0.0
     shift: tuple[float, float] = (0.0, 0.0)
     mirror: bool = False
+    shear: float = 0.0
 
     def matrix(self) -> Matrix:
         """Return the (3, 3) matrix."""
-        return affine_matrix(self.centre, (self.scale,) * 2, self.angle, self.shift, self.mirror)
+        scale = (self.scale, self.scale)
+        return affine_matrix(self.centre, scale, self.angle, self.shift, self.mirror, self.shear)
 
 
 @dataclass(frozen=True)
@@ -61,36 +58,50 @@ class Layer:
     """Where the plate or an object goes.
 
     Attributes:
-        place: From the source to the frame before.
+        place: From the source to the frame before, one move after the other.
         motion: From there to the dreamt frame.
-        spline: What bends the source first; None for nothing. It is a backward map.
+        spline: What bends the source first, as a backward map; None for nothing.
+        motion_spline: What bends the frame before, ahead of the motion; a backward map, too.
     """
 
-    place: Move
+    place: tuple[Move, ...]
     motion: Move
-    spline: PointMap | None = None
+    spline: Spline | None = None
+    motion_spline: Spline | None = None
 
-    @property
-    def now(self) -> PointMap:
-        """Backward map from the dreamt frame to the source."""
-        return self._backward(self.motion.matrix() @ self.place.matrix())
-
-    @property
-    def before(self) -> PointMap:
+    @cached_property
+    def before(self) -> BackwardMap[Points]:
         """Backward map from the frame before to the source."""
-        return self._backward(self.place.matrix())
+        matrix = np.eye(3)
+        for move in self.place:
+            matrix = move.matrix() @ matrix
+        return BackwardMap.undo(matrix, self.spline)
+
+    @cached_property
+    def past(self) -> BackwardMap[Points]:
+        """Backward map from the dreamt frame to the frame before."""
+        return BackwardMap.undo(self.motion.matrix(), self.motion_spline)
+
+    @cached_property
+    def now(self) -> BackwardMap[Points]:
+        """Backward map from the dreamt frame to the source."""
+        return self.past + self.before
+
+    @property
+    def way(self) -> Points:
+        """The (2,) shift between the two frames, in pixels."""
+        return np.array(self.motion.shift)
 
     def describe(self) -> dict[str, object]:
         """Return what was drawn, as plain values for JSON."""
-        drawn: dict[str, object] = {"place": asdict(self.place), "motion": asdict(self.motion)}
-        if isinstance(self.spline, ThinPlateSpline):
-            # the spline leads backwards, from the bent outline to the source's
-            drawn["spline"] = {
-                "from": self.spline.target.tolist(),
-                "to": self.spline.source.tolist(),
-            }
+        drawn: dict[str, object] = {
+            "place": [asdict(move) for move in self.place],
+            "motion": asdict(self.motion),
+        }
+        splines = {"spline": self.spline, "motion_spline": self.motion_spline}
+        for name, spline in splines.items():
+            if spline is not None:
+                # splines lead backwards, from the bent outline to the one before
+                source = spline.source
+                drawn[name] = {"from": spline(source).tolist(), "to": source.tolist()}
         return drawn
-
-    def _backward(self, matrix: Matrix) -> PointMap:
-        inverse = inverse_affine(matrix)
-        return inverse if self.spline is None else partial(compose, inverse, self.spline)

@@ -119,9 +119,9 @@ def test_scenes_are_cached_by_content_and_bounded(monkeypatch: pytest.MonkeyPatc
     built = []
     original = LucidScene.from_frame
 
-    def counting(image: np.ndarray, label_map: np.ndarray) -> LucidScene:
+    def counting(image: np.ndarray, label_map: np.ndarray, filling: str) -> LucidScene:
         built.append(int(label_map.sum()))
-        return original(image, label_map)
+        return original(image, label_map, filling)
 
     monkeypatch.setattr(LucidScene, "from_frame", counting)
     dream = LucidDream(cache_size=2)

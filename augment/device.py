@@ -1,0 +1,178 @@
+"""Geometry and mask deformation for many samples at once, as torch tensors on any device.
+
+The maps are those of :mod:`augment.geometry`, stacked; the grids are made in the same way, so the
+positions equal those on the CPU to a thousandth of a pixel.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from augment.deformation import Deformation
+from augment.geometry import (
+    CURVED,
+    BackwardMap,
+    Points,
+    Step,
+    ThinPlateSpline,
+    apply_affine,
+)
+from augment.shapes import Spline
+from vos_core.propagation.mask_propagation import dilate_masks
+
+StackedMap = BackwardMap[Tensor]
+
+
+def stack_maps(maps: Sequence[BackwardMap[Points]], device: torch.device) -> StackedMap:
+    """Stack maps of equally many steps into one that maps (B, h, w, 2) points, each by its own.
+
+    A spline with fewer control points gets some more that bend nothing.
+    """
+    steps = []
+    for same in zip(*(each.steps for each in maps), strict=True):
+        matrix = _tensor([step.matrix for step in same], device)[:, None]
+        splines = [step.spline for step in same]
+        steps.append(Step(matrix, _stack_splines(splines, device) if any(splines) else None))
+    return BackwardMap(tuple(steps))
+
+
+def _stack_splines(
+    splines: Sequence[Spline | None], device: torch.device
+) -> ThinPlateSpline[Tensor]:
+    count = max(len(spline.control) for spline in splines if spline)
+    control = np.zeros((len(splines), count, 2))
+    weights = np.zeros((len(splines), count + 3, 2))
+    origin, unit = np.zeros((len(splines), 1, 2)), np.ones((len(splines), 1, 1))
+    for k, spline in enumerate(splines):
+        if spline:
+            kernels = len(spline.control)
+            control[k, :kernels] = spline.control
+            weights[k, :kernels], weights[k, -3:] = spline.weights[:-3], spline.weights[-3:]
+            origin[k], unit[k] = spline.origin, spline.unit
+    stacked = (_tensor(each, device)[:, None] for each in (control, weights, origin, unit))
+    return ThinPlateSpline(*stacked)
+
+
+def _tensor(values: Sequence[Points] | Points, device: torch.device) -> Tensor:
+    return torch.from_numpy(np.asarray(values)).to(device, _precision(device))
+
+
+def _precision(device: torch.device) -> torch.dtype:
+    """Double, but where the device has none (MPS)."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def _take(maps: StackedMap, which: Tensor) -> StackedMap:
+    """Return the maps of some samples, given by their indices."""
+    steps = []
+    for matrix, spline in maps.steps:
+        if spline is not None:
+            parts = (spline.control, spline.weights, spline.origin, spline.unit)
+            spline = ThinPlateSpline(*(part[which] for part in parts))
+        steps.append(Step(matrix[which], spline))
+    return BackwardMap(tuple(steps))
+
+
+def sampling_maps(
+    size: tuple[int, int], maps: StackedMap, step: int = 4, *, inverse: bool = False
+) -> Tensor:
+    """Evaluate B smooth maps on every pixel of a frame, see :func:`geometry.sampling_map`.
+
+    Args:
+        size: (H, W).
+        maps: One for each sample.
+        step: Distance of the nodes in pixels.
+        inverse: Evaluate the inverse maps instead.
+
+    Returns:
+        (B, H, W, 2) float32 input positions in pixels, x first.
+    """
+    evaluate = BackwardMap.inverse if inverse else BackwardMap.__call__
+    device = maps.steps[0].matrix.device
+    precision = _precision(device)
+    rows, columns = (
+        (torch.arange(-(-side // step) + 4, device=device, dtype=precision) - 2) * step
+        + (step - 1) / 2
+        for side in size
+    )
+    nodes = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)
+    reached = evaluate(maps, nodes[None])
+    fine = F.interpolate(
+        reached.permute(0, 3, 1, 2).float(), scale_factor=step, mode="bilinear", align_corners=False
+    )
+    inside = (..., slice(2 * step, 2 * step + size[0]), slice(2 * step, 2 * step + size[1]))
+    positions = fine[inside].permute(0, 2, 3, 1).contiguous()
+    curved = _curved(reached)
+    if bool(curved.any()):
+        exact = curved.repeat_interleave(step, dim=1).repeat_interleave(step, dim=2)[inside]
+        sample, ys, xs = exact.nonzero(as_tuple=True)
+        points = torch.stack([xs, ys], dim=-1).to(precision)[:, None, None]
+        positions[exact] = evaluate(_take(maps, sample), points)[:, 0, 0].float()
+    return positions
+
+
+def _curved(reached: Tensor) -> Tensor:
+    """Return the (B, rows, columns) nodes around which interpolation is not good enough."""
+    across = (reached[:, :, 2:] - 2 * reached[:, :, 1:-1] + reached[:, :, :-2]).abs()[:, 1:-1]
+    along = (reached[:, 2:] - 2 * reached[:, 1:-1] + reached[:, :-2]).abs()[:, :, 1:-1]
+    error = F.pad(((across + along) / 8).amax(dim=-1), (1, 1, 1, 1))
+    return F.max_pool2d((error > CURVED).float()[:, None], 3, stride=1, padding=1)[:, 0] > 0
+
+
+def look_up(labels: Tensor, positions: Tensor, outside: int = 0) -> Tensor:
+    """Resample (B, H, W) label maps at (B, H', W', 2) positions without mixing ids."""
+    height, width = labels.shape[-2:]
+    xs, ys = positions.round().long().unbind(-1)
+    known = (xs >= 0) & (xs < width) & (ys >= 0) & (ys < height)
+    flat = (ys.clamp(0, height - 1) * width + xs.clamp(0, width - 1)).flatten(1)
+    found = labels.flatten(1).gather(1, flat).view(xs.shape)
+    return torch.where(known, found, outside)
+
+
+def deform_masks(masks: Tensor, deformations: Sequence[Deformation]) -> Tensor:
+    """Deform (B, H, W) bool masks, each as :meth:`Deformation.apply` does."""
+    device, size = masks.device, (masks.shape[1], masks.shape[2])
+    boxes = torch.tensor([each.box for each in deformations], device=device)
+    masks = torch.where(boxes[:, None, None], _filled_boxes(masks), masks)
+    shown = masks.flatten(1).any(dim=1)
+    shown &= ~torch.tensor([each.empty for each in deformations], device=device)
+    positions = sampling_maps(size, stack_maps([each.backward for each in deformations], device))
+    deformed = look_up(masks, positions) > 0
+    points = pixel_centres(size, device)
+    for value, ellipses in enumerate(
+        ([d.removed for d in deformations], [d.added for d in deformations])
+    ):
+        for k in range(max(map(len, ellipses))):
+            nowhere = np.array([[0, 0, 2], [0, 0, 0], [0, 0, 1]], dtype=np.float64)
+            chosen = [each[k] if k < len(each) else nowhere for each in ellipses]
+            within = apply_affine(_tensor(chosen, device)[:, None], points)
+            deformed = torch.where((within**2).sum(-1) <= 1, bool(value), deformed)
+    if any(each.missing is not None for each in deformations):
+        nothing = np.array([0.0, 0.0, 1.0])
+        planes = [nothing if d.missing is None else d.missing for d in deformations]
+        plane = _tensor(planes, device)[:, None, None]
+        deformed &= (points * plane[..., :2]).sum(-1) <= plane[..., 2]
+    radii = torch.tensor([each.dilation for each in deformations], device=device)
+    for radius in {each.dilation for each in deformations}:
+        same = radii == radius
+        deformed[same] = dilate_masks(deformed[same].float(), radius) > 0
+    return deformed & shown[:, None, None]
+
+
+def _filled_boxes(masks: Tensor) -> Tensor:
+    """Return the filled bounding boxes of (B, H, W) masks."""
+    sides = []
+    for dim in (2, 1):
+        there = masks.any(dim=dim).int()
+        begun, ends = there.cummax(dim=1).values, there.flip(1).cummax(dim=1).values.flip(1)
+        sides.append((begun & ends).bool().unsqueeze(dim))
+    return sides[0] & sides[1]
+
+
+def pixel_centres(size: tuple[int, int], device: torch.device) -> Tensor:
+    """Return the (1, H, W, 2) coordinates of every pixel centre of a frame."""
+    rows, columns = (torch.arange(side, device=device, dtype=_precision(device)) for side in size)
+    return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)[None]

@@ -1,0 +1,249 @@
+"""Painting many dreams at once, as torch tensors on any device.
+
+What :mod:`augment.lucid.painting` and :mod:`augment.lucid.flow` do for one dream in numpy, from the
+same plans and with the same maps.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from augment.device import look_up, pixel_centres, sampling_maps, stack_maps
+from augment.lucid.layers import Curve
+from augment.lucid.painting import blur_kernel
+from augment.lucid.plan import DreamPlan, DreamtObject
+from augment.lucid.scene import LucidScene
+from vos_core.types import VOID, FloatArray
+
+
+@dataclass(frozen=True)
+class FlowBatch:
+    """Exact flow and occlusion of B dreams; see :class:`augment.lucid.flow.DreamFlow`.
+
+    Attributes:
+        backward: (B, 2, H, W) float32 in pixels, x first.
+        forward: (B, 2, H, W) float32.
+        newly_visible: (B, H, W) bool.
+        disappearing: (B, H, W) bool.
+    """
+
+    backward: Tensor
+    forward: Tensor
+    newly_visible: Tensor
+    disappearing: Tensor
+
+
+@dataclass(frozen=True)
+class DreamBatch:
+    """B dreams; see :class:`augment.lucid.dreamer.Dream`.
+
+    Attributes:
+        image: (B, 3, H, W) float32 RGB in [0, 1].
+        label_map: (B, H, W) uint8.
+        previous_label_map: (B, H, W) uint8.
+        previous_image: (B, 3, H, W) float32, if asked for.
+        flow: If asked for.
+    """
+
+    image: Tensor
+    label_map: Tensor
+    previous_label_map: Tensor
+    previous_image: Tensor | None = None
+    flow: FlowBatch | None = None
+
+
+@dataclass(frozen=True)
+class _Slot:
+    """The k-th objects, from the back, of those dreams that have so many.
+
+    Attributes:
+        rows: (b,) int64, which dreams.
+        objects: One for each.
+        crops: (b, 5, h, w) float in [0, 1], RGB in the dream's light, soft and solid mask; smaller
+            crops are padded with zeros.
+    """
+
+    rows: Tensor
+    objects: list[DreamtObject]
+    crops: Tensor
+
+    def warped(self, size: tuple[int, int], *, now: bool) -> Tensor:
+        """Return the crops as they are seen in a frame, (b, 5, H, W)."""
+        layers = [each.layer.now if now else each.layer.before for each in self.objects]
+        positions = sampling_maps(size, stack_maps(layers, self.crops.device))
+        corners = [each.cut_out.corner for each in self.objects]
+        positions -= torch.tensor(corners, device=self.crops.device).float()[:, None, None]
+        return _sample(self.crops, positions, "zeros")
+
+    def object_ids(self) -> Tensor:
+        """Return the (b, 1, 1) uint8 ids."""
+        ids = [each.cut_out.object_id for each in self.objects]
+        return torch.tensor(ids, dtype=torch.uint8, device=self.crops.device)[:, None, None]
+
+
+class BatchPainter:
+    """Paints dreams of some scenes on a device; what it uploads it keeps.
+
+    Args:
+        scenes: Of one size.
+        device: Where to paint.
+    """
+
+    def __init__(self, scenes: Sequence[LucidScene], device: torch.device) -> None:
+        self._scenes = scenes
+        self.device = device
+        self._plates: dict[tuple[int, int], Tensor] = {}
+        self._crops: dict[int, Tensor] = {}
+
+    def __call__(
+        self, dreams: Sequence[tuple[int, DreamPlan]], *, pair: bool = False, flow: bool = False
+    ) -> DreamBatch:
+        """Paint dreams, each given by the index of its scene and what was drawn."""
+        plans = [plan for _, plan in dreams]
+        curves = self._tables([plan.curves(plate=True) for plan in plans])
+        plates = _relight(torch.stack([self._plate(*dream) for dream in dreams]), curves)
+        slots = [self._slot(plans, k) for k in range(max(len(plan.objects) for plan in plans))]
+        image, label_map = self._paint(plates, plans, slots, now=True)
+        previous, previous_labels = self._paint(plates, plans, slots, now=False, picture=pair)
+        found = _flow(label_map, previous_labels, plans, slots) if flow else None
+        return DreamBatch(image, label_map, previous_labels, previous if pair else None, found)
+
+    def _plate(self, scene: int, plan: DreamPlan) -> Tensor:
+        key = (scene, plan.plate_index)
+        if key not in self._plates:
+            plate = self._scenes[scene].plates[plan.plate_index]
+            self._plates[key] = self._upload(plate)
+        return self._plates[key]
+
+    def _slot(self, plans: Sequence[DreamPlan], k: int) -> _Slot:
+        rows = [row for row, plan in enumerate(plans) if len(plan.objects) > k]
+        objects = [plans[row].objects[k] for row in rows]
+        for each in objects:
+            cut_out = each.cut_out
+            if id(cut_out) not in self._crops:  # the scenes keep it, and so its id
+                self._crops[id(cut_out)] = self._upload(np.dstack([cut_out.rgba, cut_out.solid]))
+        crops = [self._crops[id(each.cut_out)] for each in objects]
+        height, width = (max(crop.shape[dim] for crop in crops) for dim in (1, 2))
+        padded = torch.stack(
+            [F.pad(c, (0, width - c.shape[2], 0, height - c.shape[1])) for c in crops]
+        )
+        curves = self._tables([plans[row].curves(plate=False) for row in rows])
+        lit = torch.cat([_relight(padded[:, :3], curves), padded[:, 3:]], dim=1)
+        return _Slot(torch.tensor(rows, device=self.device), objects, lit)
+
+    def _upload(self, picture: npt.NDArray[np.uint8]) -> Tensor:
+        """Return a (H, W, C) picture as (C, H, W) float in [0, 1]."""
+        tensor = torch.from_numpy(np.ascontiguousarray(picture)).to(self.device)
+        return tensor.permute(2, 0, 1).float() / 255
+
+    def _tables(self, curves: Sequence[tuple[Curve, Curve]]) -> Tensor:
+        """Return the (B, 2, 256) tables of saturation and value in [0, 1]."""
+        tables = torch.from_numpy(np.array(curves)).to(self.device).float() / 255
+        tables[:, 0, 0] = 0  # gray has no hue that could become stronger
+        return tables
+
+    def _paint(
+        self,
+        plates: Tensor,
+        plans: Sequence[DreamPlan],
+        slots: Sequence[_Slot],
+        *,
+        now: bool,
+        picture: bool = True,
+    ) -> tuple[Tensor, Tensor]:
+        """Paint one of the two frames, back to front; without a picture, its labels alone."""
+        size = (plates.shape[2], plates.shape[3])
+        image = plates
+        if picture:
+            layers = [plan.plate.now if now else plan.plate.before for plan in plans]
+            positions = sampling_maps(size, stack_maps(layers, self.device), step=64)
+            image = _sample(plates, positions, "reflection")
+            kernels = [blur_kernel(p.plate_blur, p.shutter * p.plate.way) for p in plans]
+            image = _blurred(image, kernels, "reflect")
+        labels = torch.zeros((len(plans), *size), dtype=torch.uint8, device=self.device)
+        for slot in slots:
+            warped = slot.warped(size, now=now)
+            # as in the 8 bits of the CPU, where 127.5 is rounded up
+            solid = warped[:, 4] >= 0.5
+            labels[slot.rows] = torch.where(solid, slot.object_ids(), labels[slot.rows])
+            if picture:
+                shutters = [plans[row].shutter for row in slot.rows.tolist()]
+                kernels = [
+                    blur_kernel(each.blur, shutter * each.layer.way)
+                    for each, shutter in zip(slot.objects, shutters, strict=True)
+                ]
+                colour = _blurred(warped[:, :3] * warped[:, 3:4], kernels, "constant")
+                alpha = _blurred(warped[:, 3:4], kernels, "constant")
+                image[slot.rows] = image[slot.rows] * (1 - alpha) + colour
+        return image, labels
+
+
+def _sample(values: Tensor, positions: Tensor, padding: str) -> Tensor:
+    """Resample (B, C, h, w) values at (B, H, W, 2) positions in pixels."""
+    ends = torch.tensor([values.shape[3] - 1, values.shape[2] - 1], device=values.device)
+    grid = 2 * positions / ends.clamp_min(1) - 1
+    return F.grid_sample(values, grid, padding_mode=padding, align_corners=True)
+
+
+def _relight(rgb: Tensor, tables: Tensor) -> Tensor:
+    """Change saturation and value of (B, 3, h, w) pictures by (B, 2, 256) tables.
+
+    With the hue as it is, each channel is V (1 - S f) with an f of its own that does not change.
+    """
+    value, least = rgb.amax(dim=1, keepdim=True), rgb.amin(dim=1, keepdim=True)
+    span = value - least
+    saturation = span / value.clamp_min(1e-6)
+    new = []
+    for old, table in zip((saturation, value), tables.unbind(1), strict=True):
+        index = (old * 255).round().long().flatten(1)
+        new.append(table.gather(1, index).view(old.shape))
+    share = (value - rgb) / span.clamp_min(1e-6)
+    return new[1] * (1 - new[0] * share)
+
+
+def _blurred(values: Tensor, kernels: Sequence[FloatArray | None], padding: str) -> Tensor:
+    """Blur (B, C, H, W) values, each by its own kernel or not at all."""
+    radius = max((len(kernel) // 2 for kernel in kernels if kernel is not None), default=0)
+    if not radius:
+        return values
+    side = 2 * radius + 1
+    stacked = np.zeros((len(kernels), 1, side, side), dtype=np.float32)
+    for k, kernel in enumerate(kernels):
+        inner = 0 if kernel is None else len(kernel) // 2
+        part = np.s_[radius - inner : radius + inner + 1]
+        stacked[k, 0, part, part] = 1.0 if kernel is None else kernel
+    batch, channels, height, width = values.shape
+    weights = torch.from_numpy(stacked).to(values.device).repeat_interleave(channels, dim=0)
+    padded = F.pad(values, 4 * (radius,), mode=padding)
+    blurred = F.conv2d(padded.flatten(0, 1)[None], weights, groups=batch * channels)
+    return blurred.view(batch, channels, height, width)
+
+
+def _flow(
+    label_map: Tensor,
+    previous_label_map: Tensor,
+    plans: Sequence[DreamPlan],
+    slots: Sequence[_Slot],
+) -> FlowBatch:
+    both = []
+    for here, there, inverse in (
+        (label_map, previous_label_map, False),
+        (previous_label_map, label_map, True),
+    ):
+        size, device = (here.shape[1], here.shape[2]), here.device
+        plates = stack_maps([plan.plate.past for plan in plans], device)
+        positions = sampling_maps(size, plates, step=64, inverse=inverse)
+        for slot in slots:
+            maps = stack_maps([each.layer.past for each in slot.objects], device)
+            reached = sampling_maps(size, maps, inverse=inverse)
+            owned = (here[slot.rows] == slot.object_ids())[..., None]
+            positions[slot.rows] = torch.where(owned, reached, positions[slot.rows])
+        hidden = look_up(there, positions, outside=VOID) != here
+        flow = positions - pixel_centres(size, device).float()
+        both += [flow.permute(0, 3, 1, 2), hidden]
+    return FlowBatch(both[0], both[2], both[1], both[3])

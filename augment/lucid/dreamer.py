@@ -1,0 +1,68 @@
+"""Draws dreams from a scene and paints them."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from augment.lucid.flow import DreamFlow, dream_flow
+from augment.lucid.painting import Painter, Seam
+from augment.lucid.plan import DreamPlan, draw_plan
+from augment.lucid.ranges import LucidRanges
+from augment.lucid.scene import LucidScene
+from vos_core.types import Image, LabelMap
+
+
+@dataclass(frozen=True)
+class Dream:
+    """A dreamt pair of frames; the label maps hold the source's ids.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB, the dreamt frame.
+        label_map: (H, W) uint8, its labels.
+        previous_label_map: (H, W) uint8, the labels of the frame before.
+        previous_image: (H, W, 3) uint8, the frame before; None if it was not asked for.
+        flow: Exact flow and occlusion between the two; None if it was not asked for.
+    """
+
+    image: Image
+    label_map: LabelMap
+    previous_label_map: LabelMap
+    previous_image: Image | None = None
+    flow: DreamFlow | None = None
+
+
+@dataclass
+class LucidDreamer:
+    """Draws dreams from a scene.
+
+    Args:
+        ranges: What to draw from.
+        pair: Also paint the frame before (its label map is always there).
+        flow: Also return the exact flow between the two frames, and what only one of them shows.
+        seam: How cut-outs meet the plate: "feather" with a soft edge, "poisson" solved for.
+    """
+
+    ranges: LucidRanges = field(default_factory=LucidRanges)
+    pair: bool = False
+    flow: bool = False
+    seam: Seam = "feather"
+
+    def __call__(self, scene: LucidScene, rng: np.random.Generator) -> Dream:
+        """Draw one dream; all randomness comes from ``rng``."""
+        return self.render(scene, self.draw(scene, rng))
+
+    def draw(self, scene: LucidScene, rng: np.random.Generator) -> DreamPlan:
+        """Draw where everything goes, without painting it."""
+        return draw_plan(scene, self.ranges, rng)
+
+    def render(self, scene: LucidScene, plan: DreamPlan) -> Dream:
+        """Paint a dream of the scene that it was drawn from."""
+        painter = Painter(scene, plan, self.seam)
+        image, label_map = painter.frame(now=True)
+        previous: Image | None = None
+        if self.pair:
+            previous, previous_labels = painter.frame(now=False)
+        else:
+            previous_labels = painter.labels(now=False)
+        flow = dream_flow(label_map, previous_labels, plan.motions()) if self.flow else None
+        return Dream(image, label_map, previous_labels, previous, flow)

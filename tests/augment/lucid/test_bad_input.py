@@ -1,0 +1,77 @@
+"""Objects and frames of every awkward kind: a sensible dream, never NaN, never without end."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from augment.lucid import PRESETS, LucidDreamer, LucidRanges, LucidScene
+from tests.augment.lucid.scenes import FROZEN, SIZE, frame, scene_of
+from vos_core.types import LabelMap
+
+
+def awkward() -> dict[str, LabelMap]:
+    masks = {
+        name: np.zeros(SIZE, dtype=np.uint8)
+        for name in ("pixel", "corner", "row", "borders", "half", "holes", "ten", "dust", "nested")
+    }
+    masks["pixel"][50, 60] = 1
+    masks["corner"][0, 0] = 1
+    masks["row"][50] = 1
+    masks["borders"][[0, -1]] = masks["borders"][:, [0, -1]] = 1
+    masks["half"][5:92, 10:120] = 1
+    masks["holes"][20:80, 20:100] = 1
+    masks["holes"][30:40, 30:40] = masks["holes"][50:70, 60:90] = 0
+    for i in range(10):
+        y, x = 5 + 45 * (i // 5), 5 + 24 * (i % 5)
+        masks["ten"][y : y + 20, x : x + 16] = 10 * (i + 1)
+    masks["dust"][np.random.default_rng(0).random(SIZE) < 0.005] = 7
+    masks["nested"][20:80, 20:100] = 1
+    masks["nested"][40:60, 50:70] = 2
+    masks["all"] = np.ones(SIZE, dtype=np.uint8)
+    return masks
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("kind", awkward())
+def test_awkward_objects_are_dreamt_of(kind: str, preset: str) -> None:
+    labels = awkward()[kind]
+    scene = scene_of(frame()[0], labels)
+    dreamer = LucidDreamer(PRESETS[preset], pair=True, flow=True)
+    for seed in range(3):
+        dream = dreamer(scene, np.random.default_rng(seed))
+        assert dream.flow is not None
+        assert np.isfinite(dream.flow.backward).all()
+        assert np.isfinite(dream.flow.forward).all()
+        assert set(np.unique(dream.label_map)) <= set(np.unique(labels)) | {0}
+
+
+@pytest.mark.parametrize("kind", awkward())
+def test_awkward_objects_stay_as_they_are_where_nothing_happens(kind: str) -> None:
+    image, labels = frame()[0], awkward()[kind]
+    still = LucidDreamer(FROZEN)(scene_of(image, labels), np.random.default_rng(0))
+    np.testing.assert_array_equal(still.label_map, labels)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (2, 3), (5, 4), (9, 200)])
+def test_tiny_frames(size: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (*size, 3), dtype=np.uint8)
+    labels = np.zeros(size, dtype=np.uint8)
+    labels[size[0] // 2, size[1] // 2] = 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # too small for patches
+        scene = LucidScene.from_frame(image, labels)
+    for seed in range(10):
+        dream = LucidDreamer(LucidRanges(), pair=True, flow=True)(
+            scene, np.random.default_rng(seed)
+        )
+        assert dream.image.shape == (*size, 3)
+        assert dream.flow is not None
+        assert np.isfinite(dream.flow.backward).all()
+
+
+def test_a_cut_out_of_one_pixel() -> None:
+    labels = awkward()["corner"]
+    (cut_out,) = scene_of(frame()[0], labels).cut_outs
+    np.testing.assert_array_equal(cut_out.shape.extent, [1, 1])
+    assert cut_out.solid.sum() == 255

@@ -1,0 +1,102 @@
+"""A frame taken apart: what the plate and the cut-outs hold."""
+
+import numpy as np
+import pytest
+
+from augment.lucid import LucidDreamer, LucidScene
+from augment.shapes import dilate
+from tests.augment.lucid.scenes import FROZEN, SIZE, frame, scene_of
+from vos_core.errors import MaskError
+
+
+@pytest.mark.parametrize("filling", ["patches", "navier_stokes", "telea"])
+def test_a_frame_is_taken_apart(filling: str) -> None:
+    image, labels = frame()
+    scene = LucidScene.from_frame(image, labels, filling)
+    assert scene.size == SIZE
+    assert scene.object_ids == [3, 200]
+    for cut_out in scene.cut_outs:
+        np.testing.assert_array_equal(cut_out.mask, labels == cut_out.object_id)
+        (x, y), (height, width) = cut_out.corner, cut_out.solid.shape
+        window = np.s_[y : y + height, x : x + width]
+        assert cut_out.rgba.shape == (height, width, 4)
+        np.testing.assert_array_equal(cut_out.solid, np.where(cut_out.mask[window], 255, 0))
+        # plain objects keep their colour up to their edge and a little beyond
+        near = dilate(cut_out.mask.astype(np.uint8), 3)[window] > 0
+        colour = image[cut_out.mask][0]
+        assert (cut_out.rgba[near][:, :3] == colour).all()
+    (plate,) = scene.plates
+    reds = (plate.astype(int) - (220, 40, 40))[labels == 3]
+    assert (np.abs(reds).max(axis=-1) > 20).all()
+
+
+def test_edges_are_soft_by_a_pixel_each_way() -> None:
+    labels = np.zeros(SIZE, dtype=np.uint8)
+    labels[30:60, 40:80] = 1
+    (cut_out,) = scene_of(np.full((*SIZE, 3), 90, np.uint8), labels).cut_outs
+    alpha = cut_out.rgba[..., 3]
+    across = alpha[alpha.shape[0] // 2]
+    inside = np.flatnonzero(cut_out.solid[alpha.shape[0] // 2])
+    assert across[inside[0] - 1] + across[inside[0]] == pytest.approx(255, abs=1)
+    assert 40 < across[inside[0] - 1] < 90
+    assert across[inside[0] - 2] == 0
+    assert (across[inside[1:-1]] == 255).all()
+
+
+def test_the_old_background_does_not_come_along() -> None:
+    """A blurred edge mixes object and background; dark ground leaves no dark rim."""
+    labels = np.zeros(SIZE, dtype=np.uint8)
+    labels[30:60, 40:80] = 1
+    image = np.where(labels[..., None] == 1, 200, 10).repeat(3, axis=-1).astype(np.uint8)
+    image[30, 40:80] = image[59, 40:80] = 105  # as anti-aliasing leaves them
+    image[30:60, 40] = image[30:60, 79] = 105
+    (cut_out,) = scene_of(image, labels).cut_outs
+    assert cut_out.rgba[cut_out.rgba[..., 3] > 0][:, :3].min() == 200
+
+
+def test_thin_parts_keep_their_colours() -> None:
+    labels = np.zeros(SIZE, dtype=np.uint8)
+    labels[50, 20:100] = 1
+    image = np.random.default_rng(0).integers(0, 255, (*SIZE, 3), dtype=np.uint8)
+    (cut_out,) = scene_of(image, labels).cut_outs
+    np.testing.assert_array_equal(cut_out.rgba[cut_out.solid > 0][:, :3], image[50, 20:100])
+
+
+def test_an_object_cut_off_by_the_frame_is_opaque_and_coloured_up_to_it() -> None:
+    labels = np.zeros(SIZE, dtype=np.uint8)
+    labels[:40, :50] = 1
+    image = np.full((*SIZE, 3), 180, dtype=np.uint8)
+    (cut_out,) = scene_of(image, labels).cut_outs
+    assert (cut_out.rgba[cut_out.solid > 0][:30, 3] == 255).all()
+    assert cut_out.rgba[..., :3].min() == 180
+    still = LucidDreamer(FROZEN)(scene_of(image, labels), np.random.default_rng(0))
+    np.testing.assert_array_equal(still.image, image)
+
+
+def test_several_frames_make_one_scene() -> None:
+    """Dreams mix the plates and the looks of an object."""
+    image, labels = frame()
+    other, moved = np.full_like(image, 10), np.zeros_like(labels)
+    moved[10:30, 90:120] = 3
+    other[moved == 3] = (240, 240, 0)
+    scene = LucidScene.from_frames([(image, labels), (other, moved)], "navier_stokes")
+    assert scene.object_ids == [3, 200]
+    assert [c.object_id for c in scene.cut_outs] == [3, 200, 3]
+    seen = set()
+    for seed in range(30):
+        dream = LucidDreamer(FROZEN)(scene, np.random.default_rng(seed))
+        assert set(np.unique(dream.label_map)) == {0, 3, 200}
+        yellow = bool(dream.image[20, 105, 1] > 200)
+        assert (dream.label_map[20, 105] == 3) == yellow
+        seen.add((bool(dream.image[90, 10].max() > 20), yellow))
+    assert seen == {(a, b) for a in (True, False) for b in (True, False)}
+
+
+def test_what_cannot_be_used_is_refused() -> None:
+    image, labels = frame()
+    with pytest.raises(MaskError, match="no object"):
+        LucidScene.from_frame(image, np.where(labels == 255, labels, 0))
+    with pytest.raises(MaskError, match="129"):
+        LucidScene.from_frame(image, labels[:-1])
+    with pytest.raises(MaskError, match="frames of one scene have one size"):
+        LucidScene.from_frames([(image, labels), (image[:-1], labels[:-1])], "telea")

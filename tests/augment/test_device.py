@@ -1,0 +1,201 @@
+"""Geometry, deformation and dreams as torch tensors: the same as in numpy."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+
+from augment.deformation import PREVIOUS_MASKS, Deformation, MaskDeformation
+from augment.device import deform_masks, look_up, sampling_maps, stack_maps
+from augment.geometry import BackwardMap, Points, affine_matrix, pixel_grid, sampling_map
+from augment.lucid import PRESETS, LucidDreamer, LucidRanges
+from augment.lucid.batched import BatchPainter, DreamBatch, FlowBatch
+from augment.refinement import LucidSampler, sample_batches
+from augment.shapes import MaskShape, draw_spline
+from tests.augment.lucid.scenes import SIZE, frame, scene_of, scene_of_a_disc
+from tests.augment.test_deformation import disc
+from vos_core.errors import ConfigError
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """Every device there is."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("this machine has no GPU")
+    return torch.device(request.param)
+
+
+def maps() -> list[BackwardMap[Points]]:
+    """Maps of two steps with splines of different kinds, or none."""
+    drawn = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        shape = MaskShape.of(disc(20 + 8 * seed))
+        splines = [draw_spline(shape, count, 0.1, rng) for count in (5, 2 * (seed % 2))]
+        turn = affine_matrix((80, 60), (1 + 0.1 * seed,) * 2, 20 * seed, mirror=seed == 3)
+        move = affine_matrix((80, 60), shift=(3 * seed, -2), shear=0.1)
+        drawn.append(BackwardMap.undo(turn, splines[0]) + BackwardMap.undo(move, splines[1]))
+    return drawn
+
+
+@pytest.mark.parametrize("size", [(121, 161), (33, 250), (1, 1)])
+def test_stacked_maps_reach_the_same_places(size: tuple[int, int], device: torch.device) -> None:
+    stacked = stack_maps(maps(), device)
+    grid = pixel_grid(size)
+    exact = stacked(torch.from_numpy(grid)[None].to(device)).cpu().numpy()
+    grids = sampling_maps(size, stacked)
+    assert grids.shape == (5, *size, 2)
+    assert grids.dtype == torch.float32
+    for each, points, positions in zip(maps(), exact, grids.cpu().numpy(), strict=True):
+        np.testing.assert_allclose(points, each(grid), atol=1e-6)
+        np.testing.assert_allclose(positions, sampling_map(size, each), atol=1e-3)
+
+
+def test_inverse_maps_reach_the_same_places(device: torch.device) -> None:
+    size = (121, 161)
+    grids = sampling_maps(size, stack_maps(maps(), device), inverse=True)
+    for each, positions in zip(maps(), grids.cpu().numpy(), strict=True):
+        np.testing.assert_allclose(positions, sampling_map(size, each.inverse), atol=3e-3)
+
+
+def test_labels_are_looked_up_without_mixing() -> None:
+    labels = torch.arange(12, dtype=torch.uint8).view(1, 3, 4) + 1
+    positions = torch.tensor([[0.0, 0.0], [3.4, 1.6], [-0.6, 0.0], [1.0, 2.6], [0.5, 1.5]])
+    found = look_up(labels, positions.view(1, 1, 5, 2), outside=255)
+    # halves go to the even neighbour, as in numpy
+    assert found.flatten().tolist() == [1, 12, 255, 255, 9]
+
+
+@pytest.mark.parametrize("name", PREVIOUS_MASKS)
+def test_deformed_masks_are_the_same(name: str, device: torch.device) -> None:
+    ranges = replace(PREVIOUS_MASKS[name], partial=0.4, empty=0.3, growth=0.02)
+    rng = np.random.default_rng(0)
+    masks, drawn = [], []
+    for seed in range(12):
+        mask = disc(8 + 3 * seed, (20 + 10 * seed, 60)) & ~disc(4, (20 + 10 * seed, 50))
+        masks.append(mask)
+        drawn.append(ranges.draw(MaskShape.of(mask), rng))
+    expected = np.stack([each.apply(mask) for each, mask in zip(drawn, masks, strict=True)])
+    found = deform_masks(torch.from_numpy(np.stack(masks)).to(device), drawn).cpu().numpy()
+    assert (found != expected).mean() < 1e-5
+    assert len({each.empty for each in drawn}) == 2
+
+
+def test_an_empty_mask_stays_empty_whatever_is_added() -> None:
+    ranges = MaskDeformation(added=5)
+    drawn: list[Deformation] = [
+        ranges.draw(MaskShape.of(disc()), np.random.default_rng(k)) for k in range(4)
+    ]
+    masks = torch.zeros((4, 121, 161), dtype=torch.bool)
+    assert not deform_masks(masks, drawn).any()
+    assert not drawn[0].apply(masks[0].numpy()).any()
+
+
+def on_cpu(batch: DreamBatch) -> DreamBatch:
+    """Return a batch that numpy can read."""
+    parts = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    for name, part in parts.items():
+        if isinstance(part, FlowBatch):
+            moved = [getattr(part, field.name).cpu() for field in fields(part)]
+            parts[name] = FlowBatch(*moved)
+        elif part is not None:
+            parts[name] = part.cpu()
+    return DreamBatch(**parts)
+
+
+BLURRED = replace(
+    PRESETS["frtm"], spline_points=5, light=1, plate_light=1, camera_shift=0.05, motion_shift=0.3
+)
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [*PRESETS.values(), replace(BLURRED, shutter=1), replace(LucidRanges(), missing=0.5)],
+    ids=[*PRESETS, "blurred", "missing"],
+)
+def test_a_batch_of_dreams_is_that_of_single_dreams(
+    ranges: LucidRanges, device: torch.device
+) -> None:
+    scenes = [scene_of(*frame()), scene_of_a_disc()]
+    dreamer = LucidDreamer(ranges, pair=True, flow=True)
+    plans = [(k % 2, dreamer.draw(scenes[k % 2], np.random.default_rng(k))) for k in range(6)]
+    batch = on_cpu(BatchPainter(scenes, device)(plans, pair=True, flow=True))
+    assert batch.image.shape == (6, 3, *SIZE)
+    assert batch.flow is not None
+    assert batch.previous_image is not None
+    for k, (index, plan) in enumerate(plans):
+        single = dreamer.render(scenes[index], plan)
+        assert single.flow is not None
+        np.testing.assert_array_equal(batch.label_map[k], single.label_map)
+        np.testing.assert_array_equal(batch.previous_label_map[k], single.previous_label_map)
+        for painted, expected in (
+            (batch.image[k], single.image),
+            (batch.previous_image[k], single.previous_image),
+        ):
+            assert 0 <= painted.min() <= painted.max() <= 1
+            off = np.abs(painted.permute(1, 2, 0).numpy() * 255 - expected)
+            # the hue has 8 bits on the CPU
+            assert off.mean() < 1.5
+            assert off.max() < 12
+        for flow, truth in (
+            (batch.flow.backward[k], single.flow.backward),
+            (batch.flow.forward[k], single.flow.forward),
+        ):
+            np.testing.assert_allclose(flow.permute(1, 2, 0), truth, atol=3e-3)
+        for hidden, truth in (
+            (batch.flow.newly_visible[k], single.flow.newly_visible),
+            (batch.flow.disappearing[k], single.flow.disappearing),
+        ):
+            assert (hidden.numpy() == truth).mean() > 0.9999
+
+
+def test_what_was_not_asked_for_is_not_painted() -> None:
+    scene = scene_of_a_disc()
+    plan = LucidDreamer().draw(scene, np.random.default_rng(0))
+    batch = BatchPainter([scene], CPU)([(0, plan)])
+    assert batch.previous_image is None
+    assert batch.flow is None
+
+
+def sampler(**changes: object) -> LucidSampler:
+    scenes = [scene_of(*frame()), scene_of_a_disc()]
+    dreamer = LucidDreamer(replace(LucidRanges(), missing=0.3), **changes)
+    return LucidSampler(scenes, dreamer, replace(PREVIOUS_MASKS["roi"], empty=0.1))
+
+
+def test_samples_painted_together_are_those_painted_one_by_one(device: torch.device) -> None:
+    rngs = [np.random.default_rng(3) for _ in range(2)]
+    one_by_one = sampler().batch(8, rngs[0], CPU)
+    drawn = [sampler().draw(rngs[1]) for _ in range(8)]
+    together = sampler().paint_on(drawn, device)
+    together = {name: values.cpu() for name, values in together.items()}
+    assert torch.equal(one_by_one["target"], together["target"])
+    assert (one_by_one["previous_mask"] != together["previous_mask"]).float().mean() < 1e-4
+    assert (one_by_one["image"] - together["image"]).abs().max() < 12 / 255
+    for name in ("image", "previous_mask", "target"):
+        assert one_by_one[name].dtype == together[name].dtype
+        assert one_by_one[name].shape == together[name].shape
+
+
+def test_elsewhere_than_on_the_cpu_batches_are_painted_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    painted = []
+
+    def paint_on(self: LucidSampler, drawn: list, device: torch.device) -> str:
+        painted.append((len(drawn), device.type))
+        return "a batch"
+
+    monkeypatch.setattr(LucidSampler, "paint_on", paint_on)
+    batches = sample_batches(sampler(), 2, np.random.default_rng(0), torch.device("meta"))
+    assert next(batches) == "a batch"
+    assert painted == [(2, "meta")]
+
+
+def test_seams_are_solved_for_on_the_cpu_only() -> None:
+    drawn = [sampler().draw(np.random.default_rng(0))]
+    with pytest.raises(ConfigError, match="for the CPU only"):
+        sampler(seam="poisson").paint_on(drawn, CPU)

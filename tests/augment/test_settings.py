@@ -1,0 +1,58 @@
+"""Ranges from plain values."""
+
+import pytest
+
+from augment.deformation import PREVIOUS_MASKS, MaskDeformation
+from augment.lucid import PRESETS, LucidRanges
+from augment.settings import configured
+from vos_core.errors import ConfigError
+
+
+def test_a_preset_by_its_name() -> None:
+    assert configured(PRESETS, {"preset": "frtm"}, "dreams") is not PRESETS["paper"]
+    assert configured(PRESETS, {"preset": "frtm"}, "dreams") == PRESETS["frtm"]
+    assert configured(PREVIOUS_MASKS, {"preset": "masktrack"}, "masks") == MaskDeformation()
+
+
+def test_some_ranges_changed() -> None:
+    changes = {
+        "object_scale": 0.3,
+        "object_angle": [-90, 90.0],
+        "object_placement": 1,
+        "spline_points": 7,
+        "group": True,
+    }
+    ranges = configured(PRESETS, {"preset": "paper", **changes}, "dreams")
+    assert ranges == LucidRanges(
+        object_scale=0.3, object_angle=(-90, 90.0), object_placement=1, spline_points=7, group=True
+    )
+    anywhere = configured(PRESETS, {"preset": "adaptation", "object_placement": "anywhere"}, "x")
+    assert anywhere.object_placement == "anywhere"
+    masks = configured(PREVIOUS_MASKS, {"preset": "roi", "ellipse_axes": [0.1, 0.2]}, "masks")
+    assert masks.ellipse_axes == (0.1, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, "no preset None of dreams, but paper, official_code"),
+        ({"preset": "papre"}, "Did you mean 'paper'?"),
+        ({"preset": "paper", "objet_scale": 1}, "no range 'objet_scale'. Did you mean 'object_sc"),
+        ({"preset": "paper", "object_scale": "big"}, "'big'; give a number or a list of numbers"),
+        ({"preset": "paper", "object_scale": [0.1, "x"]}, "give a number or a list of numbers"),
+        ({"preset": "paper", "object_placement": "there"}, "give a number or 'anywhere'"),
+        ({"preset": "paper", "spline_points": 2.5}, "give a whole number"),
+        ({"preset": "paper", "group": 1}, "give true or false"),
+        ({"preset": "paper", "object_scale": True}, "give a number or a list of numbers"),
+        ({"preset": "paper", "object_scale": -0.1}, "give 0 or more"),
+        ({"preset": "paper", "object_scale": []}, "give 0 or more, or a list of values"),
+        ({"preset": "paper", "object_scale": 1.0}, "at -1 nothing would be left"),
+        ({"preset": "paper", "motion_scale": [-1.0, 0]}, "at -1 nothing would be left"),
+        ({"preset": "paper", "missing": 1.5}, "a probability is 0 to 1"),
+        ({"preset": "paper", "spline_shift": float("nan")}, "give 0 or more"),
+        ({"preset": "paper", "only_camera": 0.6, "only_objects": 0.6}, "of one choice"),
+    ],
+)
+def test_mistakes_are_named(settings: dict, told: str) -> None:
+    with pytest.raises(ConfigError, match=told.replace("?", r"\?").replace("[", r"\[")):
+        configured(PRESETS, settings, "dreams")
