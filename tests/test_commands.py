@@ -11,6 +11,7 @@ import PIL.Image
 import pytest
 
 import cli
+from augment.geometry import affine_matrix
 from datasets_vos.commands.output import counted, number_table, plain_console, some
 from datasets_vos.masks import read_mask, write_mask
 from datasets_vos.toy import generate_toy
@@ -105,10 +106,9 @@ def test_dream_writes_what_belongs_together(frame: tuple[Path, Path], tmp_path: 
     out = tmp_path / "new" / "dreams"
     assert dream(frame, out, "--count=3") == 0
     expected = {"contact_sheet.png", "dreams.json", "dreams.mp4"}
-    for k in ("000", "001", "002"):
-        expected |= {f"{k}.jpg", f"{k}_mask.png", f"{k}_previous.jpg", f"{k}_previous_mask.png"}
-        expected |= {f"{k}_flow.flo", f"{k}_flow.png"}
-    assert {path.name for path in out.iterdir()} == expected
+    endings = ".jpg _mask.png _flow.flo _flow.png _newly_visible.png _rough_mask.png"
+    endings += " _previous.jpg _previous_mask.png _previous_flow.flo _previous_disappearing.png"
+    expected |= {f"{k:03d}{ending}" for k in range(3) for ending in endings.split()}
     for k in range(3):
         picture = np.asarray(PIL.Image.open(out / f"{k:03d}.jpg")).astype(int)
         stored = PIL.Image.open(out / f"{k:03d}_mask.png")
@@ -116,21 +116,33 @@ def test_dream_writes_what_belongs_together(frame: tuple[Path, Path], tmp_path: 
         assert stored.getpalette() == davis_palette().ravel().tolist()
         label_map = np.asarray(stored)
         previous = read_mask(out / f"{k:03d}_previous_mask.png")
-        assert picture.shape[:2] == label_map.shape == previous.shape == (48, 64)
+        rough = read_mask(out / f"{k:03d}_rough_mask.png")
+        assert picture.shape[:2] == label_map.shape == rough.shape == previous.shape == (48, 64)
         # where the mask says object 1 or 2 the picture is red or green, but for rims and JPEG
         for i, colour in ((1, 0), (2, 1)):
             inside = picture[label_map == i]
             if len(inside) > 20:
                 assert (inside.argmax(axis=1) == colour).mean() > 0.8
-        assert set(np.unique(previous)) <= {0, 1, 2}
-        assert (previous != label_map).any()
-        flow = read_flo(out / f"{k:03d}_flow.flo")
-        assert flow.shape == (48, 64, 2)
-        # the camera only shifts: all of the background moves alike, and no object does with it
-        assert len(np.unique(flow[label_map == 0].round(4), axis=0)) == 1
+        assert set(np.unique(rough)) <= {0, 1, 2}
+        assert (rough != previous).any()
+        flow, forward = (read_flo(out / f"{k:03d}{name}_flow.flo") for name in ("", "_previous"))
+        assert flow.shape == forward.shape == (48, 64, 2)
+        hidden, lost = (
+            np.asarray(PIL.Image.open(out / f"{k:03d}_{name}.png"))
+            for name in ("newly_visible", "previous_disappearing")
+        )
+        for labels, others, field, unseen in (
+            (label_map, previous, flow, hidden),
+            (previous, label_map, forward, lost),
+        ):
+            assert set(np.unique(unseen)) <= {0, 255}
+            there = (np.mgrid[:48, :64][::-1].transpose(1, 2, 0) + field).round().astype(int)
+            shown = labels.copy()
+            for y, x in np.argwhere(unseen == 0):
+                shown[y, x] = others[there[y, x, 1], there[y, x, 0]]
+            np.testing.assert_array_equal(shown, labels)
         colours = np.asarray(PIL.Image.open(out / f"{k:03d}_flow.png"))
-        flow[(colours == 0).all(axis=-1)] = np.nan  # not seen in the frame before
-        assert 0.3 < np.isfinite(flow).mean() < 1
+        flow[hidden > 0] = np.nan
         np.testing.assert_array_equal(colours, flow_to_colour(flow))
         assert (out / f"{k:03d}_previous.jpg").read_bytes() != (out / f"{k:03d}.jpg").read_bytes()
     drawn = json.loads((out / "dreams.json").read_text())
@@ -143,8 +155,14 @@ def test_dream_writes_what_belongs_together(frame: tuple[Path, Path], tmp_path: 
         assert sorted(o["object"] for o in each["objects"]) == [1, 2]
         # the flow of the background is the way back of the camera
         flow, label_map = read_flo(out / f"{k}_flow.flo"), read_mask(out / f"{k}_mask.png")
-        camera = each["plate"]["motion"]["shift"]
-        assert flow[label_map == 0][0] == pytest.approx([-c for c in camera], abs=1e-4)
+        camera = each["plate"]["motion"]
+        assert camera["mirror"] is False
+        scale = (camera["scale"],) * 2
+        matrix = affine_matrix(camera["centre"], scale, camera["angle"], camera["shift"])
+        y, x = np.argwhere(label_map == 0)[100]
+        back = np.linalg.inv(matrix) @ [x, y, 1]
+        assert flow[y, x] == pytest.approx(back[:2] - [x, y], abs=1e-3)
+    assert drawn["ranges"]["object_scale"] == 0.15
     film = list(VideoClip(out / "dreams.mp4", out / "000_mask.png").frames())
     assert [picture.shape for picture in film] == [(48, 128, 3)] * 6
     second = np.asarray(PIL.Image.open(out / "001.jpg")).astype(int)

@@ -1,38 +1,44 @@
 """``dream``: lucid dreams of one annotated frame, to look at."""
 
+import argparse
 import io
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 import PIL.Image
+import yaml
 
 from datasets_vos.commands import CommandParser, at_least, make_folder, progress_bar, user_path
 from datasets_vos.commands.output import write_bytes
 from datasets_vos.images import read_image
-from datasets_vos.masks import object_ids, read_mask, require_objects, require_size, write_mask
-from vos_core.errors import ConfigError, nearest
+from datasets_vos.masks import read_mask, require_objects, require_size, write_mask
+from vos_core.errors import ConfigError
 from vos_core.types import Image, LabelMap
 
 if TYPE_CHECKING:
-    from augment.lucid import LucidScene
+    from augment.deformation import MaskDeformation
+    from augment.lucid import LucidDreamer, LucidScene
 
-_PRESETS = ("paper",)
 _SHEET_DREAMS = 24
 _CELL_WIDTH = 480  # pixels
 _JPEG_QUALITY = 95
 _FILM_FPS = 2.0
-_DESCRIPTION = f"""Draw lucid dreams of an annotated frame. For each dream k: k.jpg, k_mask.png
-(object ids as given), k_previous.jpg (the frame before), k_previous_mask.png (its rough mask, each
-object deformed on its own), k_flow.flo (the exact flow from k.jpg to the frame before, in pixels)
-and k_flow.png (the same in colours, black where the frame before does not show what is there);
-dreams.json with all that was drawn; dreams.mp4, in which each dream follows the frame before it,
-beside their masks; and contact_sheet.png with the source, the clean plate and the first
-{_SHEET_DREAMS} dreams. Files of these names are replaced. Dream k depends on the seed and k."""
+_DESCRIPTION = f"""Draw lucid dreams of an annotated frame, or of several frames of one place. A
+dream k is a pair of frames: k.jpg and the one before, k_previous.jpg, with k_mask.png and
+k_previous_mask.png (object ids as given). k_rough_mask.png is what a tracker would know of the
+frame before: each object deformed on its own. k_flow.flo is the exact flow from k.jpg to the frame
+before in pixels, k_previous_flow.flo that from there to k.jpg; where a pixel is not seen in the
+other frame, they lead to where it is hidden. k_newly_visible.png and k_previous_disappearing.png
+are white there; k_flow.png shows the first flow in colours, black there. dreams.json tells all that
+was drawn; in dreams.mp4 each dream follows the frame before it, beside their masks;
+contact_sheet.png shows the sources, the clean plates and the first {_SHEET_DREAMS} dreams. Files of
+these names are replaced. Dream k depends on the options and k, not on how many are drawn."""
 
 
 def main(args: Sequence[str]) -> None:
@@ -47,38 +53,28 @@ def main(args: Sequence[str]) -> None:
         CorruptFileError: If a file cannot be decoded.
         MaskError: If the mask is unusable, holds no object, or differs from the image in size.
     """
-    parser = CommandParser("dream", _DESCRIPTION)
-    parser.add_argument("--image", type=user_path, required=True, help="the frame")
-    parser.add_argument("--mask", type=user_path, required=True, help="its mask, of the same size")
-    parser.add_argument("--count", type=at_least(1), required=True, help="number of dreams")
-    parser.add_argument("--out", type=user_path, required=True, help="folder to write into")
-    parser.add_argument("--preset", default="paper", help=f"ranges: {', '.join(_PRESETS)}")
-    parser.add_argument("--seed", type=at_least(0), default=0, help="default 0")
-    options = parser.parse(args)
-    if options.preset not in _PRESETS:
-        raise ConfigError(
-            f"--preset {options.preset!r} is unknown; there is {', '.join(_PRESETS)}."
-            f"{nearest(options.preset, _PRESETS)}"
-        )
-    image = read_image(options.image)
-    label_map = read_mask(options.mask)
-    require_size(label_map.shape, (image.shape[0], image.shape[1]), options.mask)
-    require_objects(label_map, options.mask)
-    make_folder(options.out)
+    options = _parse(args)
 
     # --help does not wait for this
-    from augment.lucid import LucidScene
+    from augment.deformation import PREVIOUS_MASKS
+    from augment.lucid import PRESETS, LucidDreamer, LucidScene
+    from augment.settings import configured
     from vos_core.visual import Mp4Writer
 
-    scene = LucidScene.from_frame(image, label_map)
-    cells = _source_row(image, label_map, scene)
+    ranges = configured(PRESETS, {"preset": options.preset, **options.range}, "dreams")
+    rough = configured(PREVIOUS_MASKS, {"preset": options.previous_masks}, "previous masks")
+    frames = [_read(*paths) for paths in zip(options.image, options.mask, strict=True)]
+    scene = LucidScene.from_frames(frames, options.filling)
+    make_folder(options.out)
+    artist = _Artist(scene, LucidDreamer(ranges, pair=True, flow=True, seam=options.seam), rough)
+    cells = _source_cells(frames, scene)
     digits = max(3, len(str(options.count - 1)))
     drawn = {}
     film = Mp4Writer(options.out / "dreams.mp4", _FILM_FPS)
     with film, progress_bar("dreaming", options.count) as advance:
         for k in range(options.count):
             name = f"{k:0{digits}d}"
-            written = _write_dream(scene, [options.seed, k], options.out / name)
+            written = artist.write([options.seed, k], options.out / name)
             drawn[name] = written.drawn
             for picture in written.film:
                 film.write(picture)
@@ -86,19 +82,95 @@ def main(args: Sequence[str]) -> None:
                 cells += written.row
             advance()
     _write_sheet(options.out / "contact_sheet.png", cells)
-    settings = {"preset": options.preset, "seed": options.seed, "dreams": drawn}
-    write_bytes(options.out / "dreams.json", json.dumps(settings, indent=1).encode())
+    settings = {
+        "images": [str(path) for path in options.image],
+        "seed": options.seed,
+        "filling": options.filling,
+        "seam": options.seam,
+        "preset": options.preset,
+        "ranges": asdict(ranges),
+        "previous_masks": asdict(rough),
+    }
+    text = json.dumps({**settings, "dreams": drawn}, indent=1)
+    write_bytes(options.out / "dreams.json", text.encode())
     print(f"{options.count} dreams; see {options.out / 'contact_sheet.png'}")
 
 
-def _source_row(image: Image, label_map: LabelMap, scene: "LucidScene") -> list[tuple[str, Image]]:
+def _parse(args: Sequence[str]) -> argparse.Namespace:
+    parser = CommandParser("dream", _DESCRIPTION)
+    parser.add_argument(
+        "--image", type=user_path, nargs="+", required=True, help="the frame, or several"
+    )
+    parser.add_argument(
+        "--mask", type=user_path, nargs="+", required=True, help="their masks, of the same size"
+    )
+    parser.add_argument("--count", type=at_least(1), required=True, help="number of dreams")
+    parser.add_argument("--out", type=user_path, required=True, help="folder to write into")
+    parser.add_argument(
+        "--preset", default="paper", help="ranges: paper, official_code, frtm, adaptation"
+    )
+    parser.add_argument(
+        "--range",
+        type=_one_range,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change one of them, such as object_scale=0.3 or object_angle=[-90,90]; repeat it",
+    )
+    parser.add_argument(
+        "--previous-masks",
+        default="lucid",
+        help="roughness: lucid, official_code, masktrack, roi, box, jittered_box",
+    )
+    parser.add_argument(
+        "--filling",
+        choices=["patches", "navier_stokes", "telea"],
+        default="patches",
+        help="how the objects' places on the clean plate are filled",
+    )
+    parser.add_argument(
+        "--seam", choices=["feather", "poisson"], default="feather", help="soft edges, or solved"
+    )
+    parser.add_argument("--seed", type=at_least(0), default=0, help="default 0")
+    options = parser.parse(args)
+    if len(options.image) != len(options.mask):
+        raise ConfigError(
+            f"--image has {len(options.image)} files and --mask {len(options.mask)}; give one mask "
+            "for each image."
+        )
+    options.range = dict(options.range)
+    return options
+
+
+def _one_range(text: str) -> tuple[str, object]:
+    name, equals, value = text.partition("=")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        equals = ""
+    if not equals or not value:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    return name, parsed
+
+
+def _read(image_path: Path, mask_path: Path) -> tuple[Image, LabelMap]:
+    image, label_map = read_image(image_path), read_mask(mask_path)
+    require_size(label_map.shape, (image.shape[0], image.shape[1]), mask_path)
+    require_objects(label_map, mask_path)
+    return image, label_map
+
+
+def _source_cells(
+    frames: Sequence[tuple[Image, LabelMap]], scene: "LucidScene"
+) -> list[tuple[str, Image]]:
     from vos_core.visual import overlay
 
-    painted = overlay(image, label_map)
-    flow_key = _flow_key(image.shape[:2])
-    row = [("source", image), ("source, mask", painted), ("clean plate", scene.plate)]
-    row.append(("colours of flow: the way from the middle", flow_key))
-    return [(caption, _cell(picture)) for caption, picture in row]
+    cells = []
+    for (image, label_map), plate in zip(frames, scene.plates, strict=True):
+        cells += [("source", image), ("source, mask", overlay(image, label_map))]
+        cells += [("clean plate", plate)]
+        cells += [("colours of flow: the way from the middle", _flow_key(scene.size))]
+    return [(caption, _cell(picture)) for caption, picture in cells]
 
 
 def _flow_key(size: tuple[int, int]) -> Image:
@@ -117,39 +189,57 @@ class _Written(NamedTuple):
     film: list[Image]
 
 
-def _write_dream(scene: "LucidScene", seed: Sequence[int], stem: Path) -> _Written:
-    """Draw and write one dream."""
-    from augment.deformation import MaskDeformation, deform_mask
-    from augment.lucid import LucidDreamer
-    from vos_core.flow.files import flow_to_colour, write_flo
-    from vos_core.visual import overlay
+@dataclass(frozen=True)
+class _Artist:
+    """Draws dreams and writes them."""
 
-    rng = np.random.default_rng(seed)
-    dreamer = LucidDreamer(pair=True, flow=True)
-    plan = dreamer.draw(scene, rng)
-    dream = dreamer.render(scene, plan)
-    rough = np.zeros_like(dream.label_map)
-    for i in object_ids(dream.previous_label_map):
-        rough[deform_mask(dream.previous_label_map == i, MaskDeformation(), rng)] = i
-    if dream.flow is None or dream.previous_image is None:
-        raise RuntimeError("the dreamer was asked for pairs with flow")
-    seen = np.where(dream.flow.newly_visible[..., None], np.float32(np.nan), dream.flow.backward)
-    coloured = flow_to_colour(seen)
-    _write_image(stem.with_name(f"{stem.name}.jpg"), dream.image)
-    _write_image(stem.with_name(f"{stem.name}_previous.jpg"), dream.previous_image)
-    write_flo(stem.with_name(f"{stem.name}_flow.flo"), dream.flow.backward)
-    _write_image(stem.with_name(f"{stem.name}_flow.png"), coloured)
-    write_mask(stem.with_name(f"{stem.name}_mask.png"), dream.label_map)
-    write_mask(stem.with_name(f"{stem.name}_previous_mask.png"), rough)
-    row = [
-        (stem.name, _cell(dream.image)),
-        (f"{stem.name}, mask", _cell(overlay(dream.image, dream.label_map))),
-        (f"{stem.name}, rough previous mask", _cell(overlay(dream.image, rough))),
-        (f"{stem.name}, flow to the frame before", _cell(coloured)),
-    ]
-    pair = ((dream.previous_image, dream.previous_label_map), (dream.image, dream.label_map))
-    film = [np.hstack([picture, overlay(picture, labels)]) for picture, labels in pair]
-    return _Written(plan.describe(), row, film)
+    scene: "LucidScene"
+    dreamer: "LucidDreamer"
+    rough: "MaskDeformation"
+
+    def write(self, seed: Sequence[int], stem: Path) -> _Written:
+        """Draw and write one dream."""
+        from vos_core.flow.files import flow_to_colour, write_flo
+        from vos_core.visual import overlay
+
+        rng = np.random.default_rng(seed)
+        plan = self.dreamer.draw(self.scene, rng)
+        dream = self.dreamer.render(self.scene, plan)
+        if dream.flow is None or dream.previous_image is None:
+            raise RuntimeError("the dreamer was asked for pairs with flow")
+        rough = np.zeros_like(dream.label_map)
+        for each in plan.objects:
+            mask = dream.previous_label_map == each.cut_out.object_id
+            rough[self.rough.draw(each.shape, rng).apply(mask)] = each.cut_out.object_id
+        seen = np.where(dream.flow.newly_visible[..., None], np.nan, dream.flow.backward)
+        coloured = flow_to_colour(seen)
+        pictures = {
+            ".jpg": dream.image,
+            "_previous.jpg": dream.previous_image,
+            "_flow.png": coloured,
+            "_newly_visible.png": dream.flow.newly_visible.astype(np.uint8) * 255,
+            "_previous_disappearing.png": dream.flow.disappearing.astype(np.uint8) * 255,
+        }
+        masks = {
+            "_mask.png": dream.label_map,
+            "_previous_mask.png": dream.previous_label_map,
+            "_rough_mask.png": rough,
+        }
+        for ending, picture in pictures.items():
+            _write_image(stem.with_name(f"{stem.name}{ending}"), picture)
+        for ending, mask in masks.items():
+            write_mask(stem.with_name(f"{stem.name}{ending}"), mask)
+        write_flo(stem.with_name(f"{stem.name}_flow.flo"), dream.flow.backward)
+        write_flo(stem.with_name(f"{stem.name}_previous_flow.flo"), dream.flow.forward)
+        row = [
+            (stem.name, _cell(dream.image)),
+            (f"{stem.name}, mask", _cell(overlay(dream.image, dream.label_map))),
+            (f"{stem.name}, rough previous mask", _cell(overlay(dream.image, rough))),
+            (f"{stem.name}, flow to the frame before", _cell(coloured)),
+        ]
+        pair = ((dream.previous_image, dream.previous_label_map), (dream.image, dream.label_map))
+        film = [np.hstack([picture, overlay(picture, labels)]) for picture, labels in pair]
+        return _Written(plan.describe(), row, film)
 
 
 def _write_sheet(path: Path, cells: Sequence[tuple[str, Image]]) -> None:

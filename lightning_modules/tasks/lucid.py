@@ -7,9 +7,14 @@ last mask, moved along the flow; it was trained on dreams of annotated first fra
 
 from collections.abc import Sequence
 
-from augment.deformation import MaskDeformation
-from augment.lucid import LucidDreamer, LucidRanges, LucidScene
+from rich.console import Console
+from rich.progress import track
+
+from augment.clean_plate import Filling
+from augment.deformation import PREVIOUS_MASKS
+from augment.lucid import PRESETS, LucidDreamer, LucidScene
 from augment.refinement import AnnotatedFrame, LucidSampler, RefinementSampler
+from augment.settings import configured
 from lightning_modules.tasks.base import BaseVOSTask, Networks, OptimizerConfig
 from vos_core.errors import ConfigError
 from vos_core.flow import DISFlow
@@ -19,13 +24,11 @@ from vos_core.precision import Precision
 from vos_core.propagation import AdaptationSettings, MaskPropagator, Propagator
 from vos_core.types import VOID
 
-# Ours, for a few hundred iterations from random weights: objects stay nearer to their place than in
-# the paper, and the rough masks are worse, so that the network learns to see, not only to copy.
-DREAMS = LucidRanges(object_placement=0.2, background_angle=10.0)
-PREVIOUS_MASKS = MaskDeformation(scale=0.10, shift=0.15, spline_shift=0.15, dilation=2, empty=0.1)
+Setting = int | float | bool | list[float] | str  # text is tried in this order
 
-# Ours: at 240 x 432 a scene takes 0.05 s to make and 0.6 MB to keep.
+# Ours: at 240 x 432 a scene takes half a second to make and 0.6 MB to keep.
 _MAX_SCENES = 1000
+_MANY_SCENES = 5  # from here on a bar is shown
 
 
 class LucidTask(BaseVOSTask):
@@ -41,6 +44,11 @@ class LucidTask(BaseVOSTask):
         adapt_iterations: Steps per sequence, shared by its objects; 0 switches them off.
         adapt_lr: Its peak learning rate.
         adapt_batch_size: Its samples per step.
+        dreams: What dreams are drawn from: "preset" (paper, official_code, frtm, adaptation) and
+            any range of ``LucidRanges`` to change.
+        previous_masks: What makes their earlier masks rough: "preset" (lucid, official_code,
+            masktrack, roi, box, jittered_box, adaptation) and any range of ``MaskDeformation``.
+        filling: How the objects' places on the clean plate are filled.
         flow: Move the last mask along the optical flow.
         flip_average: Average the answers for each frame and its mirror image.
         dilation: Radius in pixels by which the guiding mask is grown.
@@ -62,6 +70,9 @@ class LucidTask(BaseVOSTask):
         adapt_iterations: int = 280,
         adapt_lr: float = 1e-2,
         adapt_batch_size: int = 4,
+        dreams: dict[str, Setting] | None = None,
+        previous_masks: dict[str, Setting] | None = None,
+        filling: Filling = "patches",
         flow: bool = True,
         flip_average: bool = True,
         dilation: int = 0,
@@ -79,6 +90,11 @@ class LucidTask(BaseVOSTask):
             precision,
         )
         self.save_hyperparameters()
+        chosen = {"preset": "adaptation"}
+        self._dreamer = LucidDreamer(configured(PRESETS, {**chosen, **(dreams or {})}, "dreams"))
+        self._rough = configured(
+            PREVIOUS_MASKS, {**chosen, **(previous_masks or {})}, "previous masks"
+        )
 
     def make_sampler(self, frames: Sequence[AnnotatedFrame]) -> RefinementSampler:
         """Dream from each annotated frame that shows an object.
@@ -91,12 +107,16 @@ class LucidTask(BaseVOSTask):
                 f"there are {len(frames)} training frames, but each is taken apart beforehand, so "
                 f"LucidTask takes {_MAX_SCENES} at most; train on fewer, or train a MaskTrackTask."
             )
+        shown = [pair for pair in frames if ((pair[1] > 0) & (pair[1] != VOID)).any()]
+        console = Console(stderr=True)
+        hidden = len(shown) < _MANY_SCENES or self.global_rank > 0 or not console.is_terminal
         scenes = [
-            LucidScene.from_frame(image, label_map)
-            for image, label_map in frames
-            if ((label_map > 0) & (label_map != VOID)).any()
+            LucidScene.from_frame(image, label_map, self.hparams["filling"])
+            for image, label_map in track(
+                shown, "taking frames apart", console=console, transient=True, disable=hidden
+            )
         ]
-        return LucidSampler(scenes, LucidDreamer(DREAMS), PREVIOUS_MASKS)
+        return LucidSampler(scenes, self._dreamer, self._rough)
 
     def make_propagator(self, network: Networks) -> Propagator:
         """Refine masks that moved along the flow."""
