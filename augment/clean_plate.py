@@ -36,12 +36,12 @@ def clean_plate(
             filled smoothly, with a warning.
 
     Returns:
-        (H, W, 3) uint8; the input itself where there is no object. A frame that is all object
-        is filled with its mean colour.
+        (H, W, 3) uint8, a copy even where there is no object. A frame that is all object is
+        filled with its mean colour.
     """
     hole = dilate(objects.astype(np.uint8), margin)
     if not hole.any():
-        return image
+        return image.copy()
     if hole.all():
         return np.broadcast_to(image.mean(axis=(0, 1)).round().astype(np.uint8), image.shape).copy()
     if filling == "patches":
@@ -53,6 +53,6 @@ def clean_plate(
             "place is filled smoothly",
             stacklevel=2,
         )
-    # Telea's method is as fast but rounds down: a plain background gets up to 7 levels darker
+    # Telea's method is as fast, but a plain background comes out up to 7 levels off
     flag = cv2.INPAINT_TELEA if filling == "telea" else cv2.INPAINT_NS
     return np.asarray(cv2.inpaint(image, hole, radius, flag), dtype=np.uint8)

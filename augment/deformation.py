@@ -24,9 +24,11 @@ from augment.geometry import (
     sampling_map,
     warp_labels,
 )
-from augment.shapes import MaskShape, bounding_box, dilate, draw_spline
+from augment.shapes import MaskShape, Window, bounding_box, dilate, draw_spline, window_of
 from vos_core.errors import ConfigError
 from vos_core.types import BinaryMask, LabelMap
+
+_MARGIN = 6  # pixels; outlines are known by some of their points
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ class MaskDeformation:
         angle: Largest rotation, degrees.
         shear: Largest shear along x.
         shift: Largest translation, as a fraction of the object's width and height.
-        spline_points: Control points on the outline; 0 switches the spline off.
-        spline_shift: Largest move of a control point, as a fraction of width and height.
+        spline_points: Most control points on the outline; 0 switches the spline off.
+        spline_shift: Largest move of a control point, as a fraction of width and height; smaller
+            where a spline would fold, see :func:`augment.shapes.draw_spline`.
         dilation: Radius of the final dilation in pixels (published for 480p frames).
         growth: More of it, as a fraction of the square root of the object's area.
         removed: Most ellipses cut out, centred on the object.
@@ -87,8 +90,9 @@ class MaskDeformation:
                 raise ConfigError(f"{name} is {getattr(self, name)}; a probability is 0 to 1.")
         if self.scale >= 1:
             raise ConfigError(f"scale is {self.scale}; from 1 on an object could vanish.")
-        if not 0 < self.ellipse_axes[0] <= self.ellipse_axes[1]:
-            raise ConfigError(f"ellipse_axes are {self.ellipse_axes}; give two ascending sizes.")
+        axes = self.ellipse_axes
+        if len(axes) != 2 or not 0 < axes[0] <= axes[1] < np.inf:
+            raise ConfigError(f"ellipse_axes are {list(axes)}; give two ascending sizes.")
 
     def draw(self, shape: MaskShape, rng: np.random.Generator) -> "Deformation":
         """Draw one deformation of a mask of this shape."""
@@ -196,32 +200,28 @@ class Deformation:
             return deformed
         if self.box:
             mask = _filled_box(mask)
-        window, corner = self._window(mask.shape)
-        part = warp_labels(
-            np.ascontiguousarray(mask).view(np.uint8),
-            sampling_map(deformed[window].shape, self.backward, corner=corner),
-        )
+        window = self.window((mask.shape[0], mask.shape[1]))
+        if window is None:
+            return deformed
+        positions = sampling_map(window.size, self.backward, self.shape.step, window.corner)
+        part = warp_labels(np.ascontiguousarray(mask).view(np.uint8), positions)
         for ellipses, value in ((self.removed, 0), (self.added, 1)):
             for ellipse in ellipses:
-                _paint_ellipse(part, ellipse, corner, value)
+                _paint_ellipse(part, ellipse, window.corner, value)
         if self.missing is not None:
-            points = pixel_grid(part.shape) + corner
+            points = pixel_grid(window.size) + np.array(window.corner)
             part[points @ self.missing[:2] > self.missing[2]] = 0
-        deformed[window] = dilate(part, self.dilation) > 0
+        deformed[window.part] = dilate(part, self.dilation) > 0
         return deformed
 
-    def _window(self, size: tuple[int, ...]) -> tuple[tuple[slice, slice], tuple[int, int]]:
-        """Return the part of the frame that can hold anything, and its first pixel (x, y)."""
+    def window(self, size: tuple[int, int]) -> Window | None:
+        """Return the part of a frame of ``size`` (H, W) that can hold anything, if there is one."""
         ends = [self.shape.outline]
         if self.box:  # corners reach farther than the outline
             low, high = self.shape.outline.min(axis=0), self.shape.outline.max(axis=0)
             ends += [2 * low - high, 2 * high - low]
         ends += [_box_of(ellipse) for ellipse in self.added]
-        points = np.vstack(ends)
-        margin = self.dilation + 6  # outlines are known by some of their points
-        low = np.clip(points.min(axis=0) - margin, 0, (size[1] - 1, size[0] - 1)).astype(int)
-        high = np.clip(points.max(axis=0) + margin + 1, low + 1, (size[1], size[0])).astype(int)
-        return (slice(low[1], high[1]), slice(low[0], high[0])), (int(low[0]), int(low[1]))
+        return window_of(np.vstack(ends), size, self.dilation + _MARGIN)
 
 
 def _box_of(ellipse: Matrix) -> Points:

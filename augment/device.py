@@ -13,14 +13,16 @@ from torch.nn import functional as F
 
 from augment.deformation import Deformation
 from augment.geometry import (
-    CURVED,
+    STEP,
     BackwardMap,
     Points,
     Step,
     ThinPlateSpline,
     apply_affine,
+    grid_nodes,
+    is_curved,
 )
-from augment.shapes import Spline
+from augment.shapes import Spline, Window
 from vos_core.propagation.mask_propagation import dilate_masks
 
 StackedMap = BackwardMap[Tensor]
@@ -77,59 +79,72 @@ def _take(maps: StackedMap, which: Tensor) -> StackedMap:
 
 
 def sampling_maps(
-    size: tuple[int, int], maps: StackedMap, step: int = 4, *, inverse: bool = False
+    size: tuple[int, int],
+    maps: StackedMap,
+    step: int = STEP,
+    corner: tuple[int, int] = (0, 0),
+    *,
+    inverse: bool = False,
+    fine: Sequence[Window | None] = (),
 ) -> Tensor:
     """Evaluate B smooth maps on every pixel of a frame, see :func:`geometry.sampling_map`.
 
     Args:
-        size: (H, W).
+        size: (H, W) of the output.
         maps: One for each sample.
         step: Distance of the nodes in pixels.
+        corner: (x, y) of the first pixel.
         inverse: Evaluate the inverse maps instead.
+        fine: For each sample, a part of the output in which each pixel is evaluated, or None.
 
     Returns:
         (B, H, W, 2) float32 input positions in pixels, x first.
     """
     evaluate = BackwardMap.inverse if inverse else BackwardMap.__call__
     device = maps.steps[0].matrix.device
-    precision = _precision(device)
-    rows, columns = (
-        (torch.arange(-(-side // step) + 4, device=device, dtype=precision) - 2) * step
-        + (step - 1) / 2
-        for side in size
-    )
-    nodes = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)
-    reached = evaluate(maps, nodes[None])
-    fine = F.interpolate(
+    nodes, inside = grid_nodes(size, step, corner)
+    reached = evaluate(maps, _tensor(nodes[None], device))
+    upsampled = F.interpolate(
         reached.permute(0, 3, 1, 2).float(), scale_factor=step, mode="bilinear", align_corners=False
     )
-    inside = (..., slice(2 * step, 2 * step + size[0]), slice(2 * step, 2 * step + size[1]))
-    positions = fine[inside].permute(0, 2, 3, 1).contiguous()
-    curved = _curved(reached)
-    if bool(curved.any()):
-        exact = curved.repeat_interleave(step, dim=1).repeat_interleave(step, dim=2)[inside]
+    positions = upsampled[(..., *inside)].permute(0, 2, 3, 1).contiguous()
+    curved = is_curved(reached)
+    if any(fine) or bool(curved.any()):
+        around = F.max_pool2d(F.pad(curved.float(), (1, 1, 1, 1))[:, None], 3, 1, 1)[:, 0] > 0
+        exact = around.repeat_interleave(step, dim=1).repeat_interleave(step, dim=2)
+        exact = exact[(..., *inside)]
+        for row, window in zip(exact, fine, strict=False):
+            if window:
+                row[window.part] = True
         sample, ys, xs = exact.nonzero(as_tuple=True)
-        points = torch.stack([xs, ys], dim=-1).to(precision)[:, None, None]
-        positions[exact] = evaluate(_take(maps, sample), points)[:, 0, 0].float()
+        points = torch.stack([xs + corner[0], ys + corner[1]], dim=-1).to(reached.dtype)
+        positions[exact] = evaluate(_take(maps, sample), points[:, None, None])[:, 0, 0].float()
     return positions
 
 
-def _curved(reached: Tensor) -> Tensor:
-    """Return the (B, rows, columns) nodes around which interpolation is not good enough."""
-    across = (reached[:, :, 2:] - 2 * reached[:, :, 1:-1] + reached[:, :, :-2]).abs()[:, 1:-1]
-    along = (reached[:, 2:] - 2 * reached[:, 1:-1] + reached[:, :-2]).abs()[:, :, 1:-1]
-    error = F.pad(((across + along) / 8).amax(dim=-1), (1, 1, 1, 1))
-    return F.max_pool2d((error > CURVED).float()[:, None], 3, stride=1, padding=1)[:, 0] > 0
+def look_up(labels: Tensor, positions: Tensor, outside: int | None = 0) -> Tensor:
+    """Resample (B, H, W) label maps at (B, H', W', 2) positions without mixing ids.
 
-
-def look_up(labels: Tensor, positions: Tensor, outside: int = 0) -> Tensor:
-    """Resample (B, H, W) label maps at (B, H', W', 2) positions without mixing ids."""
+    Args:
+        labels: Where to look.
+        positions: In pixels, x first.
+        outside: What is found beyond the border; None mirrors the map there.
+    """
     height, width = labels.shape[-2:]
     xs, ys = positions.round().long().unbind(-1)
+    if outside is None:
+        xs, ys = mirrored(xs, width), mirrored(ys, height)
     known = (xs >= 0) & (xs < width) & (ys >= 0) & (ys < height)
     flat = (ys.clamp(0, height - 1) * width + xs.clamp(0, width - 1)).flatten(1)
     found = labels.flatten(1).gather(1, flat).view(xs.shape)
-    return torch.where(known, found, outside)
+    return torch.where(known, found, outside or 0)
+
+
+def mirrored(index: Tensor, length: int) -> Tensor:
+    """Bring indices into 0, ..., length - 1, mirrored about the first and the last of these."""
+    period = max(2 * (length - 1), 1)
+    index = index % period
+    return torch.minimum(index, period - index) if length > 1 else index
 
 
 def deform_masks(masks: Tensor, deformations: Sequence[Deformation]) -> Tensor:
@@ -139,7 +154,9 @@ def deform_masks(masks: Tensor, deformations: Sequence[Deformation]) -> Tensor:
     masks = torch.where(boxes[:, None, None], _filled_boxes(masks), masks)
     shown = masks.flatten(1).any(dim=1)
     shown &= ~torch.tensor([each.empty for each in deformations], device=device)
-    positions = sampling_maps(size, stack_maps([each.backward for each in deformations], device))
+    backward = stack_maps([each.backward for each in deformations], device)
+    fine = [each.window(size) if each.shape.step == 1 else None for each in deformations]
+    positions = sampling_maps(size, backward, fine=fine)
     deformed = look_up(masks, positions) > 0
     points = pixel_centres(size, device)
     for value, ellipses in enumerate(

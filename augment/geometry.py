@@ -33,6 +33,9 @@ Value = TypeVar("Value", np.uint8, np.float32)
 TOLERANCE = 0.1
 """Largest error of a sampling grid in pixels."""
 
+STEP = 4
+"""Distance of the nodes of a sampling grid in pixels."""
+
 CURVED = TOLERANCE / 3
 """Estimated error in pixels from which on a sampling grid is evaluated for each pixel.
 
@@ -241,16 +244,62 @@ def pixel_grid(size: tuple[int, int]) -> Points:
     return np.stack([xs, ys], axis=-1)
 
 
+def grid_nodes(
+    size: tuple[int, int], step: int, corner: tuple[int, int] = (0, 0)
+) -> tuple[Points, tuple[slice, slice]]:
+    """Return where a map is evaluated to be known on every pixel of a frame or a window of it.
+
+    Nodes lie at the same places of the frame whatever the window, with two beyond each side: the
+    interpolation and its error are two-sided at the border.
+
+    Args:
+        size: (H, W) of the output.
+        step: Distance of the nodes in pixels.
+        corner: (x, y) of the first pixel.
+
+    Returns:
+        The (R, C, 2) nodes, and the rows and columns that the output takes of the (R step, C step)
+        pixels around them.
+    """
+    lengths = (size[1], size[0])
+    first = [start // step - 2 for start in corner]
+    skip = [start - begin * step for start, begin in zip(corner, first, strict=True)]
+    counts = [-(-(s + length) // step) + 2 for s, length in zip(skip, lengths, strict=True)]
+    nodes = np.empty((counts[1], counts[0], 2))
+    nodes[..., 0] = (np.arange(counts[0]) + first[0]) * step + (step - 1) / 2
+    nodes[..., 1] = ((np.arange(counts[1]) + first[1]) * step + (step - 1) / 2)[:, None]
+    rows, columns = (slice(s, s + n) for s, n in zip(skip[::-1], size, strict=True))
+    return nodes, (rows, columns)
+
+
+def is_curved(reached: Array) -> Array:
+    """Tell around which inner nodes bilinear interpolation is not good enough.
+
+    It is off by an eighth of the second differences.
+
+    Args:
+        reached: (..., R, C, 2) where the nodes are mapped to.
+
+    Returns:
+        (..., R - 2, C - 2) bool.
+    """
+    across = reached[..., 1:-1, 2:, :] - 2 * reached[..., 1:-1, 1:-1, :]
+    along = reached[..., 2:, 1:-1, :] - 2 * reached[..., 1:-1, 1:-1, :]
+    error = abs(across + reached[..., 1:-1, :-2, :]) + abs(along + reached[..., :-2, 1:-1, :])
+    curved: Any = (error > 8 * CURVED).any(-1)
+    return cast(Array, curved)
+
+
 def sampling_map(
     size: tuple[int, int],
     backward: PointMap,
-    step: int = 4,
+    step: int = STEP,
     corner: tuple[int, int] = (0, 0),
 ) -> FloatArray:
     """Evaluate a smooth backward map on every pixel of a frame, or of a window of it.
 
     The map is evaluated on a grid of one node per ``step`` pixels and interpolated bilinearly;
-    where the second differences of the nodes say that this is off by more than ``TOLERANCE``, as
+    where the second differences of the nodes say that this is off by a third of ``TOLERANCE``, as
     it is around the control points of a spline, each pixel is evaluated. So it is exact for affine
     maps whatever the step, and many times cheaper than evaluating each pixel. Image and mask that
     are resampled at the same positions agree exactly.
@@ -258,42 +307,24 @@ def sampling_map(
     Args:
         size: (H, W) of the output.
         backward: Output position to input position.
-        step: Distance of the nodes in pixels.
+        step: Distance of the nodes in pixels. 1 evaluates each pixel, as is needed for what is so
+            small that a bend could lie between two nodes.
         corner: (x, y) of the first pixel, where the output is a window of a larger frame.
 
     Returns:
         (H, W, 2) float32 input positions, ready for :func:`warp`.
     """
-    # nodes lie at the same places of the frame whatever the window, with two beyond each side: the
-    # interpolation and its error are two-sided at the border
-    first = np.array(corner) // step - 2
-    skip = np.array(corner) - first * step
-    columns, rows = -(-(skip + np.array([size[1], size[0]])) // step) + 2
-    nodes = np.empty((rows, columns, 2))
-    nodes[..., 0] = (np.arange(columns) + first[0]) * step + (step - 1) / 2
-    nodes[..., 1] = ((np.arange(rows) + first[1]) * step + (step - 1) / 2)[:, None]
+    nodes, inside = grid_nodes(size, step, corner)
     reached = backward(nodes)
-    inside = np.s_[skip[1] : skip[1] + size[0], skip[0] : skip[0] + size[1]]
     fine = cv2.resize(reached.astype(np.float32), None, fx=step, fy=step)
     positions: FloatArray = np.asarray(fine[inside], dtype=np.float32)
-    curved = _curved(reached)
-    if curved is not None:
-        exact = curved.repeat(step, axis=0).repeat(step, axis=1)[inside]
+    curved = is_curved(reached)
+    if step > 1 and curved.any():
+        around = cv2.dilate(np.pad(curved.view(np.uint8), 1), np.ones((3, 3), np.uint8)) > 0
+        exact = around.repeat(step, axis=0).repeat(step, axis=1)[inside]
         ys, xs = np.nonzero(exact)
         positions[exact] = backward(np.stack([xs, ys], axis=-1) + np.array(corner))
     return positions
-
-
-def _curved(reached: Points) -> npt.NDArray[np.bool_] | None:
-    """Return the (rows, columns) nodes around which interpolation is not good enough, if any."""
-    across = np.abs(reached[:, 2:] - 2 * reached[:, 1:-1] + reached[:, :-2])[1:-1]
-    along = np.abs(reached[2:] - 2 * reached[1:-1] + reached[:-2])[:, 1:-1]
-    # bilinear interpolation between nodes is off by an eighth of the second differences
-    error = across + along
-    if error.max() <= 8 * CURVED:
-        return None
-    large = np.pad(error.max(axis=-1) > 8 * CURVED, 1)
-    return np.asarray(cv2.dilate(large.view(np.uint8), np.ones((3, 3), np.uint8)) > 0)
 
 
 def warp(
@@ -330,11 +361,13 @@ def warp_affine(image: npt.NDArray[Value], backward: BackwardMap[Points]) -> npt
 
 
 def warp_labels(
-    labels: npt.NDArray[np.uint8], positions: FloatArray, outside: int = 0
+    labels: npt.NDArray[np.uint8],
+    positions: FloatArray,
+    outside: int = 0,
+    border: int = cv2.BORDER_CONSTANT,
 ) -> npt.NDArray[np.uint8]:
     """Resample a (H, W) uint8 label map without mixing ids; ``outside`` fills beyond its border."""
     # OpenCV's own nearest mode floors some exact halves; rounding first makes it unambiguous
     nearest = np.rint(positions)
-    border = cv2.BORDER_CONSTANT
     warped = cv2.remap(labels, nearest, None, cv2.INTER_NEAREST, None, border, outside)
     return np.asarray(warped, dtype=np.uint8)

@@ -17,6 +17,7 @@ from augment.geometry import BackwardMap, affine_matrix, sampling_map, warp, war
 from augment.lucid import DreamPlan, LucidDreamer, LucidScene
 from augment.lucid.batched import BatchPainter
 from vos_core.errors import ConfigError, MaskError
+from vos_core.propagation.run import to_tensor
 from vos_core.types import VOID, BinaryMask, Image, LabelMap, RefinementSample
 
 AnnotatedFrame = tuple[Image, LabelMap]
@@ -86,7 +87,11 @@ class LucidSampler:
         return self._paint(self.draw(rng))
 
     def batch(self, count: int, rng: np.random.Generator, device: torch.device) -> RefinementSample:
-        """Draw ``count`` samples; anywhere but on the CPU they are painted together there."""
+        """Draw ``count`` samples; anywhere but on the CPU they are painted together there.
+
+        Raises:
+            ConfigError: If seams are to be solved for, which is done on the CPU only.
+        """
         drawn = [self.draw(rng) for _ in range(count)]
         if device.type == "cpu":
             return _stack([self._paint(each) for each in drawn], device)
@@ -106,7 +111,7 @@ class LucidSampler:
     def _paint(self, drawn: "DrawnSample") -> RefinementSample:
         dream = self.dreamer.render(self.scenes[drawn.scene], drawn.plan)
         rough = drawn.deformation.apply(dream.previous_label_map == drawn.object_id)
-        return _to_sample(dream.image, rough, dream.label_map == drawn.object_id)
+        return _to_sample(dream.image, rough, dream.label_map, drawn.object_id)
 
     def paint_on(self, drawn: Sequence["DrawnSample"], device: torch.device) -> RefinementSample:
         """Paint samples together on a device.
@@ -125,11 +130,15 @@ class LucidSampler:
         return {
             "image": dreams.image,
             "previous_mask": rough.float()[:, None],
-            "target": (dreams.label_map == ids).long(),
+            "target": torch.where(dreams.label_map == VOID, VOID, dreams.label_map == ids).long(),
         }
 
     def only(self, object_id: int) -> "LucidSampler":
-        """Return a sampler that asks for this object alone, in the scenes that hold it."""
+        """Return a sampler that asks for this object alone, in the scenes that hold it.
+
+        Raises:
+            MaskError: If none does.
+        """
         scenes = [scene for scene in self.scenes if object_id in scene.object_ids]
         return LucidSampler(scenes, self.dreamer, self.deformation, object_id)
 
@@ -183,7 +192,7 @@ class StillSampler:
         labels = warp_labels(label_map, positions, outside=VOID)
         mask = labels == object_id
         rough = deform_mask(mask, self.deformation, rng)
-        return _to_sample(warp(image, positions), rough, mask, void=labels == VOID)
+        return _to_sample(warp(image, positions), rough, labels, object_id)
 
     def batch(self, count: int, rng: np.random.Generator, device: torch.device) -> RefinementSample:
         """Draw ``count`` samples."""
@@ -204,7 +213,11 @@ class StillSampler:
         )
 
     def only(self, object_id: int) -> "StillSampler":
-        """Return a sampler that asks for this object alone, in the frames that show it."""
+        """Return a sampler that asks for this object alone, in the frames that show it.
+
+        Raises:
+            MaskError: If none does.
+        """
         frames = [pair for pair in self.frames if (pair[1] == object_id).any()]
         return StillSampler(frames, self.deformation, self.angle, self.scale, object_id)
 
@@ -216,13 +229,11 @@ def _require_frames(frames: Sequence[object], only: int | None) -> None:
 
 
 def _to_sample(
-    image: Image, rough: BinaryMask, mask: BinaryMask, void: BinaryMask | None = None
+    image: Image, rough: BinaryMask, labels: LabelMap, object_id: int
 ) -> RefinementSample:
-    target = mask.astype(np.int64)
-    if void is not None:
-        target[void] = VOID
+    target = np.where(labels == VOID, VOID, labels == object_id).astype(np.int64)
     return {
-        "image": torch.from_numpy(image).permute(2, 0, 1).float() / 255,
+        "image": to_tensor(image),
         "previous_mask": torch.from_numpy(rough).float()[None],
         "target": torch.from_numpy(target),
     }

@@ -25,16 +25,16 @@ def configured(presets: Mapping[str, Ranges], settings: Mapping[str, object], wh
     """
     changes: dict[str, Any] = dict(settings)
     name = changes.pop("preset", None)
-    if name not in presets:
+    if not isinstance(name, str) or name not in presets:
         raise ConfigError(
             f"there is no preset {name!r} of {what}, but {', '.join(presets)}."
             f"{nearest(str(name), presets)}"
         )
-    base: Any = presets[str(name)]
+    base: Any = presets[name]
     kinds = {field.name: field.type for field in fields(base)}
     for key, value in changes.items():
         if key not in kinds:
-            raise ConfigError(f"{what} have no range {key!r}.{nearest(key, kinds)}")
+            raise ConfigError(f"{what} have no range {key!r}.{nearest(str(key), kinds)}")
         changes[key] = tuple(value) if isinstance(value, list) else value
         if not _is_a(changes[key], kinds[key]):
             raise ConfigError(f"{key} of {what} is {value!r}; give {_named(kinds[key])}.")

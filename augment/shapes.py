@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from augment.geometry import TOLERANCE, BackwardMap, Points, ThinPlateSpline
+from augment.geometry import STEP, TOLERANCE, BackwardMap, Points, ThinPlateSpline
 from vos_core.errors import MaskError
 from vos_core.morphology import disc
 from vos_core.types import BinaryMask, LabelMap
@@ -16,6 +17,8 @@ from vos_core.types import BinaryMask, LabelMap
 Spline = ThinPlateSpline[npt.NDArray[np.float64]]
 
 _OUTLINE_POINTS = 200
+_SMALL = 20  # pixels; a bend of something smaller could lie between two nodes of a grid
+_LARGEST_GAP = 0.2  # of control points, as a fraction of width and height
 _INSIDE_POINTS = 32
 # A map that moves neighbours by less than their distance is one to one. At half of it nothing gets
 # more than twice as long, which is as much as looks like the same object.
@@ -64,12 +67,14 @@ class MaskShape:
         cropped = mask[y : y + height, x : x + width].astype(np.uint8)
         contours, _ = cv2.findContours(cropped, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         outline = np.concatenate(contours)[:, 0, :]
+        # the corners of the hull bound whatever an affine map makes of it
+        corners = cv2.convexHull(outline, returnPoints=False)[:, 0]
         rows, columns = np.nonzero(cropped)
         inside = np.stack([columns, rows], axis=-1)
         corner = np.array([x, y], dtype=np.float64)
         return cls(
-            _thinned(outline, _OUTLINE_POINTS) + corner,
-            _thinned(inside, _INSIDE_POINTS) + corner,
+            outline[np.union1d(_evenly(len(outline), _OUTLINE_POINTS), corners)] + corner,
+            inside[_evenly(len(inside), _INSIDE_POINTS)] + corner,
             len(inside) ** 0.5,
         )
 
@@ -88,11 +93,20 @@ class MaskShape:
         extent: Points = np.ptp(self.outline, axis=0) + 1
         return extent
 
+    @property
+    def step(self) -> int:
+        """Distance of the nodes, in pixels, of sampling grids that show it."""
+        return 1 if self.extent.max() <= _SMALL else STEP
+
     @cached_property
     def centre(self) -> Points:
         """Centre (x, y) of the bounding box, (2,)."""
         centre: Points = (self.outline.min(axis=0) + self.outline.max(axis=0)) / 2
         return centre
+
+    def shifted(self, way: tuple[int, int]) -> "MaskShape":
+        """Return the shape of the mask shifted by (x, y) pixels."""
+        return MaskShape(self.outline + np.array(way), self.inside + np.array(way), self.size)
 
     def moved(self, backward: BackwardMap[Points]) -> "MaskShape":
         """Return the shape of the mask moved by a map, to a tenth of a pixel."""
@@ -103,12 +117,68 @@ class MaskShape:
         return MaskShape(outline, inside, self.size * grown)
 
 
-def _thinned(points: npt.NDArray[np.int_], most: int) -> npt.NDArray[np.int_]:
-    """Return at most ``most`` of the points, evenly taken, and the four outermost of all."""
-    taken = np.arange(0, len(points), -(-len(points) // most))
-    outermost = [*points.argmin(axis=0), *points.argmax(axis=0)]
-    kept: npt.NDArray[np.int_] = points[np.union1d(taken, outermost)]
-    return kept
+def _evenly(count: int, most: int) -> npt.NDArray[np.int_]:
+    """Return at most ``most`` of ``count`` indices, evenly taken."""
+    return np.arange(0, count, -(-count // most))
+
+
+class Window(NamedTuple):
+    """A rectangle of a frame: its first pixel and the one after its last."""
+
+    x: int
+    y: int
+    right: int
+    bottom: int
+
+    @property
+    def part(self) -> tuple[slice, slice]:
+        """Index of a (H, W) array."""
+        return slice(self.y, self.bottom), slice(self.x, self.right)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.bottom - self.y, self.right - self.x
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """The first pixel (x, y)."""
+        return self.x, self.y
+
+    def shifted(self, way: int) -> "Window":
+        """Return the window that many pixels to the right and down."""
+        return Window(self.x + way, self.y + way, self.right + way, self.bottom + way)
+
+    def within(self, size: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+        """Return what lies in a frame of ``size`` (H, W): index of the frame, and of the window."""
+        x, y, right, bottom = max(self.x, 0), max(self.y, 0), self.right, self.bottom
+        right, bottom = min(right, size[1]), min(bottom, size[0])
+        rows, columns = slice(y - self.y, bottom - self.y), slice(x - self.x, right - self.x)
+        return (slice(y, bottom), slice(x, right)), (rows, columns)
+
+
+def window_of(
+    points: Points, size: tuple[int, int], margin: float, beyond: int = 0
+) -> Window | None:
+    """Return the part of a frame that holds some points.
+
+    Args:
+        points: (N, 2) points; outlines are known by some of theirs, so leave a margin.
+        size: (H, W) of the frame.
+        margin: Pixels added on each side.
+        beyond: How many pixels the window may reach beyond the frame.
+
+    Returns:
+        The window; None if it is outside of the frame.
+    """
+    frame = np.array([size[1], size[0]])
+    x, y = np.clip(np.floor(points.min(axis=0) - margin), -beyond, frame + beyond).astype(int)
+    right, bottom = np.clip(
+        np.ceil(points.max(axis=0) + margin) + 1, -beyond, frame + beyond
+    ).astype(int)
+    if right <= max(x, 0) or bottom <= max(y, 0) or x >= size[1] or y >= size[0]:
+        return None
+    return Window(int(x), int(y), int(right), int(bottom))
 
 
 def outline_points(shape: MaskShape, count: int, gap: float, rng: np.random.Generator) -> Points:
@@ -141,19 +211,20 @@ def outline_points(shape: MaskShape, count: int, gap: float, rng: np.random.Gene
 def draw_spline(
     shape: MaskShape, count: int, shift: float, rng: np.random.Generator
 ) -> Spline | None:
-    """Draw a backward thin-plate map that moves ``count`` outline points of a mask.
+    """Draw a backward thin-plate map that moves up to ``count`` outline points of a mask.
 
-    Moves that would fold the plane, or nearly so, are made smaller, so the map has an inverse.
+    Points that lie close to each other, or nearly in line, are left out. Moves that would fold the
+    plane, or nearly so, are made smaller, all alike, so the map has an inverse.
 
     Args:
         shape: Of the mask.
-        count: Control points; 0 bends nothing.
+        count: Most control points; 0 bends nothing.
         shift: Largest move as a fraction of the mask's width (x) and height (y).
         rng: Source of randomness.
     """
     if count == 0 or shift == 0:
         return None
-    source = outline_points(shape, count, 2 * shift, rng)
+    source = outline_points(shape, count, min(2 * shift, _LARGEST_GAP), rng)
     # points nearly in line say little of what lies beside the line, so two that are far apart do
     spread = np.linalg.svd((source - source.mean(axis=0)) / shape.extent, compute_uv=False)[-1]
     if len(source) > 2 and spread < shift * len(source) ** 0.5:

@@ -51,9 +51,10 @@ class DeformMask(A.DualTransform):  # type: ignore[misc]  # albumentations ships
     def apply_to_mask(self, mask: LabelMap, seed: int, **params: object) -> LabelMap:
         """Deform a (H, W) uint8 label map."""
         rng = np.random.default_rng(seed)
-        rough = np.where(mask == VOID, mask, 0)
+        rough = np.zeros_like(mask)
         for object_id in np.setdiff1d(mask, [0, VOID]):
             rough[deform_mask(mask == object_id, self.ranges, rng)] = object_id
+        rough[mask == VOID] = VOID
         return rough
 
 
@@ -61,12 +62,12 @@ class LucidDream(A.DualTransform):  # type: ignore[misc]  # albumentations ships
     """Replace a frame and its mask by a lucid dream of them; needs the targets image and mask.
 
     Other masks of the same frame move as the picture does: on an object with the object, beside
-    the objects with the background. A frame without objects stays as it is.
+    the objects with the background, void too. A frame without objects stays as it is.
 
     Args:
         ranges: What to draw from; the defaults of ``LucidRanges`` unless told otherwise.
-        cache_size: How many frames to remember taken apart; a remembered frame takes about twice
-            its own memory.
+        cache_size: How many frames to remember taken apart; a remembered frame takes a little more
+            than its own memory, and that of its objects again.
         filling: How objects' places are filled. "patches" look best, and are for frames that are
             dreamt of many times: taking one apart then takes a hundred times as long as dreaming.
         p: Probability of applying it.
@@ -100,6 +101,7 @@ class LucidDream(A.DualTransform):  # type: ignore[misc]  # albumentations ships
 
         Raises:
             MaskError: If the mask has another size than the image.
+            ConfigError: If the image is not RGB with 8 bits.
         """
         image, mask = data["image"], data["mask"]
         if not np.setdiff1d(mask, [0, VOID]).size:

@@ -32,7 +32,6 @@ from skimage.transform import warp as plain_warp
 from augment.deformation import PREVIOUS_MASKS
 from augment.geometry import BackwardMap, Points, sampling_map, warp
 from augment.lucid import PRESETS, DreamPlan, LucidDreamer, LucidScene
-from augment.lucid.painting import window_of
 from augment.refinement import LucidSampler
 from benchmarks.command import machine
 from datasets_vos.images import read_image
@@ -68,12 +67,11 @@ def plain_frame(
     label_map = np.zeros(size, dtype=np.uint8)
     for each in plan.objects:
         layer = each.layer.now if now else each.layer.before
-        rgba = plain_warp(
-            each.cut_out.rgba / 255, backward(layer, each.cut_out.corner), output_shape=size
-        )
+        cut_out = scene.cut_outs[each.source]
+        rgba = plain_warp(cut_out.rgba / 255, backward(layer, cut_out.corner), output_shape=size)
         alpha = rgba[..., 3:]
         image = alpha * rgba[..., :3] + (1 - alpha) * image
-        label_map[rgba[..., 3] > 0.5] = each.cut_out.object_id
+        label_map[rgba[..., 3] > 0.5] = each.object_id
     hsv = rgb2hsv(np.clip(image, 0, 1))
     for channel, light in zip((1, 2), plan.light, strict=True):
         lit = light.gain * hsv[..., channel] ** light.power + light.offset
@@ -98,13 +96,12 @@ def warps_of(scene: LucidScene, plan: DreamPlan) -> tuple[Callable[[], None], in
         plate = plan.plate.now if now else plan.plate.before
         jobs.append((scene.plates[0], sampling_map(scene.size, plate, step=64)))
         for each in plan.objects:
-            window = window_of(each.outline if now else each.shape.outline, scene.size)
-            if window:
+            if window := each.window(scene.size, now=now):
                 layer = each.layer.now if now else each.layer.before
-                positions = sampling_map(window.size, layer, corner=(window.x, window.y))
-                corner = np.array(each.cut_out.corner, np.float32)
-                jobs += [(each.cut_out.rgba, positions - corner)]
-                jobs += [(each.cut_out.solid, positions - corner)]
+                cut_out = scene.cut_outs[each.source]
+                positions = sampling_map(window.size, layer, corner=window.corner)
+                positions = positions - np.array(cut_out.corner, np.float32)
+                jobs += [(cut_out.rgba, positions), (cut_out.solid, positions)]
     pixels = [
         (positions.size // 2) * (image.size // image[..., 0].size) for image, positions in jobs
     ]

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from augment.lucid.dreamer import LucidDreamer
 from augment.lucid.scene import LucidScene
 from vos_core.errors import ConfigError
-from vos_core.types import Image
+from vos_core.propagation.run import to_tensor
 
 
 class DreamSample(TypedDict):
@@ -37,7 +37,7 @@ class LucidDreams(Dataset[DreamSample]):
         seed: Dream k depends on this and on k alone.
 
     Raises:
-        ConfigError: If there is no scene.
+        ConfigError: If there is no scene, or the seed is negative.
     """
 
     def __init__(
@@ -45,6 +45,8 @@ class LucidDreams(Dataset[DreamSample]):
     ) -> None:
         if not scenes:
             raise ConfigError("there is no scene to dream of; give at least one.")
+        if seed < 0:
+            raise ConfigError(f"the seed is {seed}; give 0 or more.")
         self.scenes = scenes
         self.dreamer = dreamer
         self.count = count
@@ -65,19 +67,15 @@ class LucidDreams(Dataset[DreamSample]):
         scene = self.scenes[index % len(self.scenes)]
         dream = self.dreamer(scene, np.random.default_rng([self.seed, index]))
         sample: DreamSample = {
-            "image": _to_tensor(dream.image),
+            "image": to_tensor(dream.image),
             "labels": torch.from_numpy(dream.label_map),
             "previous_labels": torch.from_numpy(dream.previous_label_map),
         }
         if dream.previous_image is not None:
-            sample["previous_image"] = _to_tensor(dream.previous_image)
+            sample["previous_image"] = to_tensor(dream.previous_image)
         if dream.flow is not None:
             sample["backward_flow"] = torch.from_numpy(dream.flow.backward).permute(2, 0, 1)
             sample["forward_flow"] = torch.from_numpy(dream.flow.forward).permute(2, 0, 1)
             sample["newly_visible"] = torch.from_numpy(dream.flow.newly_visible)
             sample["disappearing"] = torch.from_numpy(dream.flow.disappearing)
         return sample
-
-
-def _to_tensor(image: Image) -> Tensor:
-    return torch.from_numpy(image).permute(2, 0, 1).float() / 255

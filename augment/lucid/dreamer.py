@@ -64,5 +64,7 @@ class LucidDreamer:
             previous, previous_labels = painter.frame(now=False)
         else:
             previous_labels = painter.labels(now=False)
-        flow = dream_flow(label_map, previous_labels, plan.motions()) if self.flow else None
+        flow: DreamFlow | None = None
+        if self.flow:
+            flow = dream_flow(label_map, previous_labels, plan.motions(), plan.steps())
         return Dream(image, label_map, previous_labels, previous, flow)

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from augment.geometry import (
+    STEP,
     BackwardMap,
     PointMap,
     Points,
@@ -54,23 +55,28 @@ def dream_flow(
     label_map: LabelMap,
     previous_label_map: LabelMap,
     motions: Mapping[int, BackwardMap[Points]],
+    steps: Mapping[int, int] | None = None,
 ) -> DreamFlow:
     """Return the exact flow of a dream.
 
     Args:
-        label_map: (H, W) uint8, what is visible in the dreamt frame.
+        label_map: (H, W) uint8, what is visible in the dreamt frame; void belongs to the plate.
         previous_label_map: (H, W) uint8, what is visible in the frame before.
         motions: Id -> backward map from the dreamt frame to the frame before, of every object and
             of the plate (``PLATE``).
+        steps: Id -> distance of the nodes of its sampling grid in pixels, where it is not ``STEP``.
     """
     forward_motions = {i: motion.inverse for i, motion in motions.items()}
-    backward, newly_visible = _follow(label_map, previous_label_map, motions)
-    forward, disappearing = _follow(previous_label_map, label_map, forward_motions)
+    now, before = (
+        np.where(each == VOID, np.uint8(PLATE), each) for each in (label_map, previous_label_map)
+    )
+    backward, newly_visible = _follow(now, before, motions, steps or {})
+    forward, disappearing = _follow(before, now, forward_motions, steps or {})
     return DreamFlow(backward, forward, newly_visible, disappearing)
 
 
 def _follow(
-    here: LabelMap, there: LabelMap, maps: Mapping[int, PointMap]
+    here: LabelMap, there: LabelMap, maps: Mapping[int, PointMap], steps: Mapping[int, int]
 ) -> tuple[FloatArray, BinaryMask]:
     """Return the flow of each pixel, and which of them the other frame does not show."""
     size = (here.shape[0], here.shape[1])
@@ -79,7 +85,8 @@ def _follow(
         owned = here == layer
         x, y, width, height = bounding_box(owned)
         window = np.s_[y : y + height, x : x + width]
-        reached = sampling_map((height, width), maps[int(layer)], corner=(x, y))
+        step = steps.get(int(layer), STEP)
+        reached = sampling_map((height, width), maps[int(layer)], step, corner=(x, y))
         cv2.copyTo(reached, owned[window].view(np.uint8), positions[window])
     hidden: BinaryMask = warp_labels(there, positions, outside=VOID) != here
     flow: FloatArray = positions - _pixel_centres(size)

@@ -70,12 +70,23 @@ class Layer:
     motion_spline: Spline | None = None
 
     @cached_property
-    def before(self) -> BackwardMap[Points]:
-        """Backward map from the frame before to the source."""
+    def placed(self) -> Matrix:
+        """The (3, 3) map from the source to the frame before, without the spline."""
         matrix = np.eye(3)
         for move in self.place:
             matrix = move.matrix() @ matrix
-        return BackwardMap.undo(matrix, self.spline)
+        return matrix
+
+    @cached_property
+    def stretch(self) -> float:
+        """How much longer a line of the source can be in a frame, splines aside."""
+        both = (self.placed, self.motion.matrix() @ self.placed)
+        return max(float(np.linalg.norm(matrix[:2, :2], 2)) for matrix in both)
+
+    @cached_property
+    def before(self) -> BackwardMap[Points]:
+        """Backward map from the frame before to the source."""
+        return BackwardMap.undo(self.placed, self.spline)
 
     @cached_property
     def past(self) -> BackwardMap[Points]:

@@ -1,7 +1,7 @@
 """Painting a dream on the CPU: each layer is resampled once, within the window that shows it."""
 
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -11,40 +11,13 @@ from augment.lucid.layers import Curve
 from augment.lucid.plan import DreamPlan, DreamtObject
 from augment.lucid.scene import LucidScene
 from augment.lucid.seams import solve_seam
+from augment.shapes import Window
 from vos_core.types import BinaryMask, FloatArray, Image, LabelMap
 
 Seam = Literal["feather", "poisson"]
 """How a cut-out meets the plate: with a soft edge, or solved for."""
 
-_MARGIN = 6  # outlines are known by some of their points, and soft edges go beyond
 _SHARP = 0.3  # a smaller standard deviation leaves no trace
-
-
-class Window(NamedTuple):
-    """A rectangle of the frame: its first pixel and the one after its last."""
-
-    x: int
-    y: int
-    right: int
-    bottom: int
-
-    @property
-    def part(self) -> tuple[slice, slice]:
-        """Index of a (H, W) array."""
-        return slice(self.y, self.bottom), slice(self.x, self.right)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width."""
-        return self.bottom - self.y, self.right - self.x
-
-
-def window_of(points: Points, size: tuple[int, int], margin: int = _MARGIN) -> Window | None:
-    """Return the part of a frame of ``size`` (H, W) around some points; None if it is outside."""
-    frame = np.array([size[1], size[0]])
-    x, y = np.clip(np.floor(points.min(axis=0)) - margin, 0, frame).astype(int)
-    right, bottom = np.clip(np.ceil(points.max(axis=0)) + margin + 1, 0, frame).astype(int)
-    return Window(x, y, right, bottom) if right > x and bottom > y else None
 
 
 class Painter:
@@ -66,19 +39,18 @@ class Painter:
 
         A pixel belongs to the topmost object that covers half of it.
         """
-        image = self._paint_plate(now)
-        label_map = np.zeros(self._scene.size, dtype=np.uint8)
+        image, label_map = self._paint_plate(now), self._void(now)
         for each, rgba in zip(self._plan.objects, self._lit_cut_outs, strict=True):
             self._paint_object(image, label_map, each, rgba, now)
         return image, label_map
 
     def labels(self, *, now: bool) -> LabelMap:
         """Return the labels alone."""
-        label_map = np.zeros(self._scene.size, dtype=np.uint8)
+        label_map = self._void(now)
         for each in self._plan.objects:
-            if window := _window(each, self._scene.size, now):
-                solid = _solid(each, _positions(each, window, now))
-                label_map[window.part][solid] = each.cut_out.object_id
+            if window := each.window(self._scene.size, now=now):
+                solid = self._solid(each, self._positions(each, window, now))
+                label_map[window.part][solid] = each.object_id
         return label_map
 
     def carry(self, label_map: LabelMap) -> LabelMap:
@@ -87,16 +59,15 @@ class Painter:
         What lies on an object goes with the object, what lies beside goes with the plate; behind
         the objects' old places there is nothing. The scene must be of one frame.
         """
-        objects = np.logical_or.reduce([cut_out.mask for cut_out in self._scene.cut_outs])
-        beside = np.where(objects, 0, label_map).astype(np.uint8)
         size = self._scene.size
-        carried = warp_labels(beside, sampling_map(size, self._plan.plate.now, step=64))
+        objects = np.logical_or.reduce([cut_out.mask(size) for cut_out in self._scene.cut_outs])
+        carried = self._with_plate(np.where(objects, 0, label_map).astype(np.uint8), now=True)
         for each in self._plan.objects:
-            if window := _window(each, size, now=True):
-                positions = _positions(each, window, now=True)
-                solid = _solid(each, positions)
-                positions = positions + np.array(each.cut_out.corner, np.float32)
-                carried[window.part][solid] = warp_labels(label_map, positions)[solid]
+            if window := each.window(size, now=True):
+                positions = self._positions(each, window, now=True)
+                solid = self._solid(each, positions)
+                corner = np.array(self._scene.cut_outs[each.source].corner, np.float32)
+                carried[window.part][solid] = warp_labels(label_map, positions + corner)[solid]
         return carried
 
     @cached_property
@@ -106,9 +77,25 @@ class Painter:
 
     @cached_property
     def _lit_cut_outs(self) -> list[Image]:
-        curves = self._plan.curves(plate=False)
-        pictures = [each.cut_out.rgba for each in self._plan.objects]
-        return [np.dstack([_relight(p[..., :3], curves), p[..., 3]]) for p in pictures]
+        lit = []
+        for each in self._plan.objects:
+            rgba = self._scene.cut_outs[each.source].rgba
+            rgb = _relight(rgba[..., :3], self._plan.curves(plate=each.on_plate))
+            lit.append(np.dstack([rgb, rgba[..., 3]]))
+        return lit
+
+    def _with_plate(self, label_map: LabelMap, *, now: bool) -> LabelMap:
+        """Move a label map of the source frame as the plate is moved."""
+        layer = self._plan.plate
+        positions = sampling_map(self._scene.size, layer.now if now else layer.before, step=64)
+        return warp_labels(label_map, positions, border=cv2.BORDER_REFLECT_101)
+
+    def _void(self, now: bool) -> LabelMap:
+        """Return the labels of the plate: void or nothing."""
+        void = self._scene.voids[self._plan.plate_index]
+        if void is None:
+            return np.zeros(self._scene.size, dtype=np.uint8)
+        return self._with_plate(void, now=now)
 
     def _paint_plate(self, now: bool) -> Image:
         layer, plan = self._plan.plate, self._plan
@@ -123,44 +110,40 @@ class Painter:
         self, image: Image, label_map: LabelMap, each: DreamtObject, rgba: Image, now: bool
     ) -> None:
         kernel = blur_kernel(each.blur, self._plan.shutter * each.layer.way)
-        margin = _MARGIN if kernel is None else _MARGIN + len(kernel) // 2
-        window = _window(each, self._scene.size, now, margin)
-        if window is None:
+        reach = 0 if kernel is None else len(kernel) // 2
+        # what is beyond the frame is blurred into it
+        wide = each.window(self._scene.size, now=now, beyond=reach)
+        if wide is None:
             return
-        positions = _positions(each, window, now)
-        solid = _solid(each, positions)
+        positions = self._positions(each, wide, now)
         warped = warp(rgba, positions, border=cv2.BORDER_CONSTANT)
-        part = image[window.part].astype(np.float32)
+        window, inner = wide.within(self._scene.size)
+        solid = self._solid(each, positions)[inner]
+        part = image[window].astype(np.float32)
         if kernel is not None:
-            _blend_blurred(part, warped, kernel)
+            _blend(part, _blurred(warped, kernel)[inner])
         elif self._seam == "poisson":
-            solve_seam(part, warped[..., :3].astype(np.float32), solid)
+            colours = warp(rgba[..., :3], positions, border=cv2.BORDER_REPLICATE)
+            solve_seam(part, colours.astype(np.float32), solid)
         else:
             alpha = warped[..., 3:].astype(np.float32) / 255
             part += alpha * (warped[..., :3] - part)
-        image[window.part] = np.rint(part)
-        label_map[window.part][solid] = each.cut_out.object_id
+        image[window] = np.rint(part)
+        label_map[window][solid] = each.object_id
 
+    def _positions(self, each: DreamtObject, window: Window, now: bool) -> FloatArray:
+        """Return where each pixel of a window is in an object's crop."""
+        backward = each.layer.now if now else each.layer.before
+        corner = np.array(self._scene.cut_outs[each.source].corner)
+        return sampling_map(
+            window.size, lambda points: backward(points) - corner, each.shape.step, window.corner
+        )
 
-def _window(
-    each: DreamtObject, size: tuple[int, int], now: bool, margin: int = _MARGIN
-) -> Window | None:
-    return window_of(each.outline if now else each.shape.outline, size, margin)
-
-
-def _positions(each: DreamtObject, window: Window, now: bool) -> FloatArray:
-    """Return where each pixel of a window is in an object's crop."""
-    backward = each.layer.now if now else each.layer.before
-    corner = np.array(each.cut_out.corner)
-    return sampling_map(
-        window.size, lambda points: backward(points) - corner, corner=(window.x, window.y)
-    )
-
-
-def _solid(each: DreamtObject, positions: FloatArray) -> BinaryMask:
-    """Return which pixels an object covers by half or more."""
-    solid: BinaryMask = warp(each.cut_out.solid, positions, border=cv2.BORDER_CONSTANT) > 127
-    return solid
+    def _solid(self, each: DreamtObject, positions: FloatArray) -> BinaryMask:
+        """Return which pixels an object covers by half or more."""
+        solid = self._scene.cut_outs[each.source].solid
+        covered: BinaryMask = warp(solid, positions, border=cv2.BORDER_CONSTANT) > 127
+        return covered
 
 
 def _relight(image: Image, curves: tuple[Curve, Curve]) -> Image:
@@ -199,10 +182,15 @@ def blur_kernel(sigma: float, motion: Points) -> FloatArray | None:
     return kernel
 
 
-def _blend_blurred(part: FloatArray, rgba: Image, kernel: FloatArray) -> None:
-    """Put a blurred (h, w, 4) picture onto a (h, w, 3) part of the frame, in place."""
+def _blurred(rgba: Image, kernel: FloatArray) -> FloatArray:
+    """Blur a (h, w, 4) picture; its colours are returned multiplied by its alpha."""
     layer = rgba.astype(np.float32)
     layer[..., :3] *= layer[..., 3:] / 255  # what is transparent has no colour to spread
-    layer = cv2.filter2D(layer, -1, kernel, borderType=cv2.BORDER_CONSTANT)
+    blurred = cv2.filter2D(layer, -1, kernel, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(blurred, dtype=np.float32)
+
+
+def _blend(part: FloatArray, layer: FloatArray) -> None:
+    """Put a (h, w, 4) layer, its colours multiplied by alpha, onto a (h, w, 3) part, in place."""
     part *= 1 - layer[..., 3:] / 255
     part += layer[..., :3]

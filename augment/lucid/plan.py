@@ -1,18 +1,18 @@
 """Drawing a dream: everything that is random about it, before anything is painted."""
 
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
-from augment.geometry import TOLERANCE, BackwardMap, Points
+from augment.geometry import TOLERANCE, BackwardMap, Points, apply_affine
 from augment.lucid.flow import PLATE
 from augment.lucid.layers import Curve, Layer, Light, Move
 from augment.lucid.ranges import LucidRanges, draw, draw_pair
-from augment.lucid.scene import CutOut, LucidScene
-from augment.shapes import MaskShape, draw_spline
+from augment.lucid.scene import LucidScene
+from augment.shapes import MaskShape, Window, draw_spline, window_of
 
 Lights = tuple[Light, Light]  # of saturation and of value
+_MARGIN = 6.0  # source pixels: outlines are known by some of theirs, and soft edges go beyond
 NO_LIGHT = (Light(1.0, 1.0, 0.0), Light(1.0, 1.0, 0.0))
 
 
@@ -21,21 +21,34 @@ class DreamtObject:
     """One object of a dream.
 
     Attributes:
-        cut_out: What it looks like.
+        object_id: Its id.
+        source: What it looks like, an index of the scene's cut-outs.
         layer: Where it goes.
         shape: Its shape in the frame before, parts that are hidden or out of the frame included.
         blur: Standard deviation of its defocus, pixels.
+        on_plate: It stays on the plate, in the plate's light.
     """
 
-    cut_out: CutOut
+    object_id: int
+    source: int
     layer: Layer
     shape: MaskShape
     blur: float = 0.0
+    on_plate: bool = False
 
-    @cached_property
-    def outline(self) -> Points:
-        """(K, 2) points of its outline in the dreamt frame."""
-        return self.layer.past.inverse(self.shape.outline, TOLERANCE)
+    def window(self, size: tuple[int, int], *, now: bool, beyond: int = 0) -> Window | None:
+        """Return the part of a frame of ``size`` (H, W) that shows it, soft edge included.
+
+        Args:
+            size: Of the frames.
+            now: In the dreamt frame, not the one before.
+            beyond: Pixels by which it may reach farther, beyond the frame, too.
+        """
+        outline = self.shape.outline
+        if now:
+            outline = self.layer.past.inverse(outline, TOLERANCE)
+        margin = _MARGIN * max(1.0, self.layer.stretch)
+        return window_of(outline, size, margin + beyond, beyond)
 
 
 @dataclass(frozen=True)
@@ -63,17 +76,21 @@ class DreamPlan:
     @property
     def object_ids(self) -> list[int]:
         """Ids of the objects, back to front; some may be hidden or out of the frame."""
-        return [each.cut_out.object_id for each in self.objects]
+        return [each.object_id for each in self.objects]
 
     def find(self, object_id: int) -> DreamtObject | None:
         """Return an object by its id, or None if the dream leaves it out."""
-        found = [each for each in self.objects if each.cut_out.object_id == object_id]
+        found = [each for each in self.objects if each.object_id == object_id]
         return found[0] if found else None
 
     def motions(self) -> dict[int, BackwardMap[Points]]:
         """Return the backward motion of the plate and of each object, by id."""
-        objects = {each.cut_out.object_id: each.layer.past for each in self.objects}
+        objects = {each.object_id: each.layer.past for each in self.objects}
         return {PLATE: self.plate.past, **objects}
+
+    def steps(self) -> dict[int, int]:
+        """Return the distance of the nodes of sampling grids, by id of the object."""
+        return {each.object_id: each.shape.step for each in self.objects}
 
     def curves(self, *, plate: bool) -> tuple[Curve, Curve]:
         """Return the tables of saturation and value, of the plate or of the objects."""
@@ -86,7 +103,13 @@ class DreamPlan:
     def describe(self) -> dict[str, object]:
         """Return everything that was drawn, as plain values for JSON; objects are back to front."""
         objects = [
-            {"object": each.cut_out.object_id, "blur": each.blur, **each.layer.describe()}
+            {
+                "object": each.object_id,
+                "source": each.source,
+                "blur": each.blur,
+                "on_plate": each.on_plate,
+                **each.layer.describe(),
+            }
             for each in self.objects
         ]
         plate = {"source": self.plate_index, "blur": self.plate_blur, **self.plate.describe()}
@@ -160,36 +183,44 @@ class _Drawing:
 
     def _objects(self, plate: Layer, turn: Move, *, moves: bool) -> list[DreamtObject]:
         """Draw the objects, back to front."""
-        cut_outs = [self._one_of(object_id) for object_id in self.scene.object_ids]
-        cut_outs = [cut_outs[i] for i in self.rng.permutation(len(cut_outs))]
+        sources = [self._one_of(object_id) for object_id in self.scene.object_ids]
+        sources = [sources[i] for i in self.rng.permutation(len(sources))]
         if self.ranges.group:
-            return self._group(cut_outs, plate, turn, moves=moves)
-        there = [c for c in cut_outs if not self._happens(self.ranges.missing)]
+            return self._group(sources, plate, turn, moves=moves)
+        there = [source for source in sources if not self._happens(self.ranges.missing)]
         objects = []
-        for cut_out in there or cut_outs[:1]:
+        for source in there or sources[:1]:
+            cut_out = self.scene.cut_outs[source]
             layer, shape = self._layer(cut_out.shape, turn, moves=moves)
             blur = abs(draw(self.ranges.object_blur, self.rng))
-            objects.append(DreamtObject(cut_out, layer, shape, blur))
+            objects.append(DreamtObject(cut_out.object_id, source, layer, shape, blur))
         return objects
 
     def _group(
-        self, cut_outs: list[CutOut], plate: Layer, turn: Move, *, moves: bool
+        self, sources: list[int], plate: Layer, turn: Move, *, moves: bool
     ) -> list[DreamtObject]:
         """Let the last ones go as one, in front; the others stay on the plate, or are left out."""
-        count = int(self.rng.integers(len(cut_outs))) + 1
-        others, together = cut_outs[:-count], cut_outs[-count:]
-        layer, _ = self._layer(MaskShape.joint([c.shape for c in together]), turn, moves=moves)
+        count = int(self.rng.integers(len(sources))) + 1
+        others, together = sources[:-count], sources[-count:]
+        cut_outs = self.scene.cut_outs
+        joint = MaskShape.joint([cut_outs[source].shape for source in together])
+        layer, _ = self._layer(joint, turn, moves=moves)
         blur = abs(draw(self.ranges.object_blur, self.rng))
-        layers = [(c, plate, 0.0) for c in others if self._happens(0.5)]
-        layers += [(c, layer, blur) for c in together]
-        return [
-            DreamtObject(c, each, c.shape.moved(each.before), its_blur)
-            for c, each, its_blur in layers
-        ]
+        kept = [source for source in others if self._happens(0.5)]
+        placed = [(source, plate, 0.0, True) for source in kept]
+        placed += [(source, layer, blur, False) for source in together]
+        objects = []
+        for source, its_layer, its_blur, on_plate in placed:
+            cut_out = cut_outs[source]
+            shape = cut_out.shape.moved(its_layer.before)
+            objects.append(
+                DreamtObject(cut_out.object_id, source, its_layer, shape, its_blur, on_plate)
+            )
+        return objects
 
-    def _one_of(self, object_id: int) -> CutOut:
-        """Draw the frame that an object is taken from."""
-        seen = [c for c in self.scene.cut_outs if c.object_id == object_id]
+    def _one_of(self, object_id: int) -> int:
+        """Draw the cut-out of an object, if several frames show it."""
+        seen = [k for k, c in enumerate(self.scene.cut_outs) if c.object_id == object_id]
         return seen[int(self.rng.integers(len(seen)))]
 
     def _layer(self, shape: MaskShape, turn: Move, *, moves: bool) -> tuple[Layer, MaskShape]:
@@ -215,15 +246,16 @@ class _Drawing:
         ranges, rng = self.ranges, self.rng
         most = (ranges.most_side * self.frame / shape.extent).min() or np.inf
         least = ranges.least_side * self.frame[1] / shape.extent.min()
-        scale = float(max(min(1 + draw(ranges.object_scale, rng), most), least))
-        return Move(
+        turned = Move(
             _pair(shape.centre),
-            scale=scale,
+            scale=float(min(max(1 + draw(ranges.object_scale, rng), least), most)),
             angle=draw(ranges.object_angle, rng),
-            shift=_pair(self._position(shape.centre, scale * shape.extent) - shape.centre),
             mirror=self._happens(ranges.object_mirror),
             shear=draw(ranges.object_shear, rng),
         )
+        outline = apply_affine(turned.matrix(), shape.outline)
+        extent, centre = np.ptp(outline, axis=0) + 1, (outline.min(0) + outline.max(0)) / 2
+        return replace(turned, shift=_pair(self._position(centre, extent) - centre))
 
     def _position(self, centre: Points, extent: Points) -> Points:
         """Draw the new centre of an object."""

@@ -1,5 +1,6 @@
 """What dreams are drawn from: every range by its name, and the sets of ranges in use."""
 
+import math
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -39,11 +40,12 @@ class LucidRanges:
         object_placement: Largest move of an object from its place, as a fraction of the frame; its
             centre stays in the frame. "anywhere" places its box anywhere within the frame.
         least_side: Objects are enlarged until the shorter side of their box is this fraction of
-            the frame's height.
+            the frame's height, as far as ``most_side`` lets them.
         most_side: Objects are shrunk until their box is at most this fraction of the frame; 0 sets
             no limit.
-        spline_points: Control points of the deformation on each object's outline.
-        spline_shift: Their largest move, as a fraction of the object's width and height.
+        spline_points: Most control points of the deformation on each object's outline.
+        spline_shift: Their largest move, as a fraction of the object's width and height; smaller
+            where a spline would fold, see :func:`augment.shapes.draw_spline`.
         bent: Probability that an object is deformed at all.
         background_scale: Relative zoom of the plate.
         background_angle: Rotation of the plate, degrees.
@@ -123,9 +125,16 @@ class LucidRanges:
                 raise ConfigError(f"{name} is {getattr(self, name)}; a probability is 0 to 1.")
         for field in fields(self):
             value = getattr(self, field.name)
-            if value == () or (isinstance(value, int | float) and not value >= 0):
+            if isinstance(value, str):
+                usable = value == "anywhere"
+            elif isinstance(value, tuple):
+                usable = len(value) > 0 and all(math.isfinite(each) for each in value)
+            else:
+                usable = 0 <= value < math.inf
+            if not usable:
                 raise ConfigError(
-                    f"{field.name} is {value}; give 0 or more, or a list of values to choose from."
+                    f"{field.name} is {value!r}; give 0 or more, or, where it is drawn from both "
+                    "sides of 0, a list of values to choose from."
                 )
         for name in _GROWTHS:
             value = getattr(self, name)
@@ -166,8 +175,10 @@ def _grid(limit: float, step: float) -> tuple[float, ...]:
 
 PRESETS = {
     "paper": LucidRanges(),
-    # The released MATLAB code: about half of the published ranges, on grids. It rotates by cropping
-    # and stretching, which is left out here, and its errors are not repeated.
+    # The released MATLAB code: about half of the published ranges, most of them on grids. Left out
+    # are its cropping and stretching after a rotation, another subset of objects for the second
+    # frame, and frames in which objects only shift or only bend; shifts are drawn from all values.
+    # Its errors are not repeated.
     "official_code": LucidRanges(
         object_scale=_grid(0.15, 0.05),
         object_angle=0.0,

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from augment.clean_plate import Filling, clean_plate
-from augment.shapes import MaskShape, bounding_box
-from vos_core.errors import MaskError
+from augment.shapes import MaskShape, Window, bounding_box
+from vos_core.errors import ConfigError, MaskError
 from vos_core.types import VOID, BinaryMask, Image, LabelMap
 
 RIM = 4
@@ -23,7 +23,6 @@ class CutOut:
 
     Attributes:
         object_id: Its id in the label map.
-        mask: (H, W) bool, where it is in the source frame.
         rgba: (h, w, 4) uint8 crop with a soft edge. Colours at the edge, which hold some of the old
             background, are those of the object just inside.
         solid: (h, w) uint8 crop of the mask, 255 on the object.
@@ -32,7 +31,6 @@ class CutOut:
     """
 
     object_id: int
-    mask: BinaryMask
     rgba: Image
     solid: npt.NDArray[np.uint8]
     corner: tuple[int, int]
@@ -41,39 +39,48 @@ class CutOut:
     def of(cls, image: Image, mask: BinaryMask, object_id: int) -> "CutOut":
         """Cut the object of a (H, W) mask out of a (H, W, 3) image."""
         x, y, width, height = bounding_box(mask)
-        # colour goes on beyond the frame: an object cut off there must not get a dark edge
-        colour = cv2.copyMakeBorder(image, RIM, RIM, RIM, RIM, cv2.BORDER_REPLICATE)
         opaque = mask.astype(np.uint8) * 255
-        # nor a transparent one
+        # what the frame cuts off would go on, so it gets no edge there, soft or recoloured
         soft = cv2.GaussianBlur(opaque, (3, 3), 0, borderType=cv2.BORDER_REPLICATE)
+        cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+        inside = cv2.erode(opaque, cross, borderType=cv2.BORDER_REPLICATE)
         window = np.s_[y : y + height + 2 * RIM, x : x + width + 2 * RIM]
-        solid = np.pad(opaque, RIM)[window]
-        rgb = _extend_colours(colour[window], solid > 0)
-        rgba = np.dstack([rgb, np.pad(soft, RIM)[window]])
-        return cls(object_id, mask, rgba, np.ascontiguousarray(solid), (x - RIM, y - RIM))
+        solid, soft, inside = (np.pad(each, RIM)[window] for each in (opaque, soft, inside))
+        # nor a dark one
+        colour = cv2.copyMakeBorder(image, *(4 * (RIM,)), cv2.BORDER_REPLICATE)
+        rgb = _extend_colours(colour[window], solid > 0, inside > 0)
+        corner = (x - RIM, y - RIM)
+        return cls(object_id, np.dstack([rgb, soft]), np.ascontiguousarray(solid), corner)
+
+    def mask(self, size: tuple[int, int]) -> BinaryMask:
+        """Return where it is in its source frame of ``size`` (H, W)."""
+        x, y = self.corner
+        height, width = self.solid.shape
+        there, crop = Window(x, y, x + width, y + height).within(size)
+        mask = np.zeros(size, dtype=bool)
+        mask[there] = self.solid[crop] > 0
+        return mask
 
     @cached_property
     def shape(self) -> MaskShape:
         """What deformations need to know of the mask."""
-        return MaskShape.of(self.mask)
+        return MaskShape.of(self.solid > 0).shifted(self.corner)
 
 
-def _extend_colours(rgb: Image, mask: BinaryMask) -> Image:
+def _extend_colours(rgb: Image, mask: BinaryMask, inside: BinaryMask) -> Image:
     """Give pixels at and beyond the edge of a mask the colour of the nearest one well inside.
 
-    Where nothing is well inside, at thin parts, colours stay.
+    Parts of the mask that are too thin to have an inside keep their colours.
     """
-    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    # beyond the crop there is more of an object that the frame cuts off
-    inside = cv2.erode(mask.astype(np.uint8), cross, borderType=cv2.BORDER_REPLICATE)
     if not inside.any():
         return rgb
     distance, nearest = cv2.distanceTransformWithLabels(
-        1 - inside, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+        1 - inside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
     colours = np.zeros((int(nearest.max()) + 1, 3), dtype=np.uint8)
-    colours[nearest[inside > 0]] = rgb[inside > 0]
-    extended: Image = np.where((distance <= RIM + 1)[..., None], colours[nearest], rgb)
+    colours[nearest[inside]] = rgb[inside]
+    near = distance <= np.where(mask, 1.5, RIM + 1)
+    extended: Image = np.where(near[..., None], colours[nearest], rgb)
     return extended
 
 
@@ -84,10 +91,13 @@ class LucidScene:
     Attributes:
         plates: (H, W, 3) uint8 each, the frames without their objects.
         cut_outs: Of all frames; an object has one from each frame that shows it.
+        voids: (H, W) uint8 for each plate, 255 where nobody knows what is there and 0 elsewhere;
+            None for a plate that is known everywhere.
     """
 
     plates: tuple[Image, ...]
     cut_outs: tuple[CutOut, ...]
+    voids: tuple[LabelMap | None, ...]
 
     @property
     def size(self) -> tuple[int, int]:
@@ -107,11 +117,12 @@ class LucidScene:
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            label_map: (H, W) uint8; void counts as background.
+            label_map: (H, W) uint8; void stays on the plate.
             filling: How the plate is painted, see :func:`augment.clean_plate.clean_plate`.
 
         Raises:
             MaskError: If the label map holds no object or has another size than the image.
+            ConfigError: If the image is not RGB with 8 bits.
         """
         return cls.from_frames([(image, label_map)], filling)
 
@@ -128,23 +139,31 @@ class LucidScene:
 
         Raises:
             MaskError: If there is no object, or a label map or image has another size.
+            ConfigError: If an image is not RGB with 8 bits.
         """
-        plates, cut_outs = [], []
+        plates, cut_outs, voids = [], [], []
         for image, label_map in frames:
-            if image.shape[:2] != label_map.shape:
-                raise MaskError(
-                    f"The image is {image.shape[:2]} but its mask is {label_map.shape}."
-                )
-            if label_map.shape != frames[0][1].shape:
-                raise MaskError(
-                    f"One frame is {frames[0][1].shape}, another {label_map.shape}; frames of one "
-                    "scene have one size."
-                )
-            objects = (label_map > 0) & (label_map != VOID)
+            _require_frame(image, label_map, frames[0][1].shape)
+            void = label_map == VOID
+            objects = (label_map > 0) & ~void
             plates.append(clean_plate(image, objects, filling=filling))
-            cut_outs += [
-                CutOut.of(image, label_map == i, int(i)) for i in np.unique(label_map[objects])
-            ]
+            voids.append(void.astype(np.uint8) * VOID if void.any() else None)
+            ids = np.unique(label_map[objects])
+            cut_outs += [CutOut.of(image, label_map == i, int(i)) for i in ids]
         if not cut_outs:
             raise MaskError("The mask holds no object, so there is nothing to dream about.")
-        return cls(tuple(plates), tuple(cut_outs))
+        return cls(tuple(plates), tuple(cut_outs), tuple(voids))
+
+
+def _require_frame(image: Image, label_map: LabelMap, size: tuple[int, ...]) -> None:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ConfigError(
+            f"A frame must be (H, W, 3) uint8 RGB, but is {image.shape} {image.dtype}; convert it "
+            "first (a gray one by repeating it three times)."
+        )
+    if image.shape[:2] != label_map.shape:
+        raise MaskError(f"The image is {image.shape[:2]} but its mask is {label_map.shape}.")
+    if label_map.shape != size:
+        raise MaskError(
+            f"One frame is {size}, another {label_map.shape}; frames of one scene have one size."
+        )

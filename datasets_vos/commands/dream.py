@@ -209,8 +209,8 @@ class _Artist:
             raise RuntimeError("the dreamer was asked for pairs with flow")
         rough = np.zeros_like(dream.label_map)
         for each in plan.objects:
-            mask = dream.previous_label_map == each.cut_out.object_id
-            rough[self.rough.draw(each.shape, rng).apply(mask)] = each.cut_out.object_id
+            mask = dream.previous_label_map == each.object_id
+            rough[self.rough.draw(each.shape, rng).apply(mask)] = each.object_id
         seen = np.where(dream.flow.newly_visible[..., None], np.nan, dream.flow.backward)
         coloured = flow_to_colour(seen)
         pictures = {

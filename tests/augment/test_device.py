@@ -1,5 +1,6 @@
 """Geometry, deformation and dreams as torch tensors: the same as in numpy."""
 
+import pickle
 from dataclasses import fields, replace
 
 import numpy as np
@@ -199,3 +200,27 @@ def test_seams_are_solved_for_on_the_cpu_only() -> None:
     drawn = [sampler().draw(np.random.default_rng(0))]
     with pytest.raises(ConfigError, match="for the CPU only"):
         sampler(seam="poisson").paint_on(drawn, CPU)
+
+
+def test_a_plan_can_come_from_another_process() -> None:
+    """Pictures are found by their place in the scene, whatever a plan was made of."""
+    scenes = [scene_of(*frame()), scene_of_a_disc()]
+    dreamer, painter = LucidDreamer(), BatchPainter(scenes, CPU)
+    for seed in range(4):
+        plan = dreamer.draw(scenes[0], np.random.default_rng(seed))
+        sent = pickle.loads(pickle.dumps(plan))
+        assert len(pickle.dumps(plan)) < 30_000
+        one, other = painter([(0, plan)]), painter([(0, sent)])
+        assert torch.equal(one.image, other.image)
+        assert torch.equal(one.label_map, other.label_map)
+
+
+def test_blur_may_be_wider_than_the_frame(device: torch.device) -> None:
+    image, labels = np.full((12, 16, 3), 90, np.uint8), np.zeros((12, 16), np.uint8)
+    labels[4:8, 4:9] = 1
+    scene = scene_of(image, labels)
+    dreamer = LucidDreamer(replace(LucidRanges(), background_blur=(6.0,), light=0))
+    plan = dreamer.draw(scene, np.random.default_rng(0))
+    batch = on_cpu(BatchPainter([scene], device)([(0, plan)]))
+    expected = dreamer.render(scene, plan).image
+    assert np.abs(batch.image[0].permute(1, 2, 0).numpy() * 255 - expected).max() < 3

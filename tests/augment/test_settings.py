@@ -45,14 +45,29 @@ def test_some_ranges_changed() -> None:
         ({"preset": "paper", "group": 1}, "give true or false"),
         ({"preset": "paper", "object_scale": True}, "give a number or a list of numbers"),
         ({"preset": "paper", "object_scale": -0.1}, "give 0 or more"),
-        ({"preset": "paper", "object_scale": []}, "give 0 or more, or a list of values"),
+        ({"preset": "paper", "object_scale": []}, "a list of values to choose from"),
         ({"preset": "paper", "object_scale": 1.0}, "at -1 nothing would be left"),
         ({"preset": "paper", "motion_scale": [-1.0, 0]}, "at -1 nothing would be left"),
         ({"preset": "paper", "missing": 1.5}, "a probability is 0 to 1"),
         ({"preset": "paper", "spline_shift": float("nan")}, "give 0 or more"),
+        ({"preset": "paper", "object_scale": [float("nan")]}, "a list of values"),
+        ({"preset": "paper", "object_angle": float("inf")}, "give 0 or more"),
+        ({"preset": ["paper"]}, "no preset"),
+        ({"preset": "paper", 3: 1}, "no range 3"),
         ({"preset": "paper", "only_camera": 0.6, "only_objects": 0.6}, "of one choice"),
     ],
 )
 def test_mistakes_are_named(settings: dict, told: str) -> None:
     with pytest.raises(ConfigError, match=told.replace("?", r"\?").replace("[", r"\[")):
         configured(PRESETS, settings, "dreams")
+
+
+@pytest.mark.parametrize("axes", [[0.1], [0.1, 0.2, 0.3], [0.2, 0.1], []])
+def test_a_pair_must_be_one(axes: list[float]) -> None:
+    with pytest.raises(ConfigError, match="two ascending sizes"):
+        configured(PREVIOUS_MASKS, {"preset": "roi", "ellipse_axes": axes}, "masks")
+
+
+def test_ranges_that_are_made_by_hand_are_checked_too() -> None:
+    with pytest.raises(ConfigError, match="'somewhere'"):
+        LucidRanges(object_placement="somewhere")

@@ -162,6 +162,14 @@ def test_deform_mask_leaves_image_and_void_and_keeps_ids() -> None:
     assert (result["mask"] != inputs["mask"]).any()
 
 
+def test_deform_mask_paints_no_object_over_void() -> None:
+    mask = np.zeros((48, 64), dtype=np.uint8)
+    mask[10:30, 10:30], mask[10:30, 30:34] = 1, 255
+    still = MaskDeformation(scale=0, shift=0, spline_points=0, dilation=3)
+    result = DeformMask(still)(image=fake_frame(0), mask=mask)["mask"]
+    np.testing.assert_array_equal(result == 255, mask == 255)
+
+
 def test_deform_mask_lets_the_larger_id_win() -> None:
     mask = np.zeros((48, 64), dtype=np.uint8)
     mask[10:30, 10:30], mask[10:30, 30:50] = 9, 4

@@ -1,14 +1,20 @@
 """What a task hands to the adaptation of each object."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from augment.deformation import PREVIOUS_MASKS
+from augment.lucid import PRESETS
+from augment.refinement import LucidSampler
 from datasets_vos import open_dataset
 from lightning_modules.tasks import LucidTask, base
+from tests.fakes import fake_frame, fake_label_map
+from vos_core.errors import ConfigError
 from vos_core.propagation import AdaptationSettings
 from vos_core.types import ClipJob, RefinementSample
 
@@ -49,3 +55,29 @@ def test_each_object_is_adapted_to_on_its_own_and_they_share_the_steps(
     # the fakes are red, green and blue squares; the third enters late
     assert [channel for channel, _ in seen] == [0, 1, 2]
     assert [settings.iterations for _, settings in seen] == [3, 3, 3]
+
+
+def lucid_sampler(**settings: object) -> LucidSampler:
+    task = LucidTask(encoder="resnet10t", width=8, **settings)
+    sampler = task.make_sampler([(fake_frame(0), fake_label_map(0))])
+    assert isinstance(sampler, LucidSampler)
+    return sampler
+
+
+def test_lucid_dreams_are_drawn_from_what_the_config_says() -> None:
+    usual = lucid_sampler()
+    assert usual.dreamer.ranges == PRESETS["adaptation"]
+    assert usual.deformation == PREVIOUS_MASKS["adaptation"]
+    other = lucid_sampler(
+        dreams={"preset": "frtm", "object_angle": [-90, 90]},
+        previous_masks={"dilation": 7},
+    )
+    assert other.dreamer.ranges == replace(PRESETS["frtm"], object_angle=(-90, 90))
+    assert other.deformation == replace(PREVIOUS_MASKS["adaptation"], dilation=7)
+    with pytest.raises(ConfigError, match="Did you mean 'object_scale'"):
+        LucidTask(encoder="resnet10t", width=8, dreams={"objct_scale": 0.1})
+
+
+def test_the_config_says_how_plates_are_filled() -> None:
+    plates = [lucid_sampler(filling=f).scenes[0].plates[0] for f in ("patches", "telea")]
+    assert (plates[0] != plates[1]).any()

@@ -74,4 +74,5 @@ def test_a_cut_out_of_one_pixel() -> None:
     labels = awkward()["corner"]
     (cut_out,) = scene_of(frame()[0], labels).cut_outs
     np.testing.assert_array_equal(cut_out.shape.extent, [1, 1])
+    np.testing.assert_array_equal(cut_out.shape.outline, [[0, 0]])
     assert cut_out.solid.sum() == 255

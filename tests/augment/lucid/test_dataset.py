@@ -64,3 +64,5 @@ def test_there_are_so_many_and_no_more() -> None:
             dreams()[index]
     with pytest.raises(ConfigError, match="no scene"):
         LucidDreams([], LucidDreamer(), 3)
+    with pytest.raises(ConfigError, match="seed is -1"):
+        dreams(seed=-1)

@@ -185,7 +185,8 @@ def test_occlusion_is_what_the_depth_order_says(seed: int) -> None:
         hidden, unsure = outside.copy(), np.zeros(len(pixels), dtype=bool)
         for each in plan.objects[depth:]:
             source = np.rint(each.layer.before(there)).astype(int)
-            mask = np.pad(each.cut_out.mask.astype(np.uint8), 200)  # it is nowhere else
+            mask = place.cut_outs[each.source].mask(SIZE)
+            mask = np.pad(mask.astype(np.uint8), 200)  # it is nowhere else
             covered = mask[source[:, 1] + 200, source[:, 0] + 200] > 0
             rim = cv2.dilate(mask, square) != cv2.erode(mask, square)
             unsure |= rim[source[:, 1] + 200, source[:, 0] + 200]
@@ -194,7 +195,7 @@ def test_occlusion_is_what_the_depth_order_says(seed: int) -> None:
             own = plan.find(owner)
             assert own is not None
             source = np.rint(own.layer.before(there)).astype(int)
-            mask = own.cut_out.mask.astype(np.uint8)
+            mask = place.cut_outs[own.source].mask(SIZE).astype(np.uint8)
             unsure |= (cv2.dilate(mask, square) != cv2.erode(mask, square))[
                 source[:, 1], source[:, 0]
             ]

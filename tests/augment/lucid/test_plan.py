@@ -134,7 +134,7 @@ def test_placed_nearby_an_object_keeps_its_centre_in_the_frame() -> None:
     assert (centres >= -0.01).all()
     assert (centres <= FRAME - 0.99).all()
     assert (np.abs(centres) < 0.01).any()  # held back there
-    near = plans(replace(FROZEN, object_placement=0.1))
+    near = plans(replace(FROZEN, object_placement=0.1), count=300)
     moves = np.array([plan.objects[0].shape.centre - (40, 40) for plan in near]) / FRAME
     assert fills(moves[:, 0], -0.1, 0.1)
     assert fills(moves[:, 1], -0.1, 0.1)
@@ -149,11 +149,11 @@ def test_an_object_as_large_as_the_frame_covers_it_wherever_it_is_placed() -> No
         assert (labels == 1).all()
 
 
-@pytest.mark.parametrize(("least", "most"), [(0.6, 0.0), (0.0, 0.2)])
+@pytest.mark.parametrize(("least", "most"), [(0.6, 0.0), (0.0, 0.2), (0.9, 0.2)])
 def test_sizes_are_limited(least: float, most: float) -> None:
     for plan in plans(replace(FROZEN, object_scale=0.2, least_side=least, most_side=most)):
         width, height = plan.objects[0].shape.extent
-        if least:
+        if not most:
             assert min(width, height) == pytest.approx(least * SIZE[0], rel=0.05)
         else:
             assert max(width / SIZE[1], height / SIZE[0]) == pytest.approx(most, rel=0.05)
@@ -204,7 +204,7 @@ def test_the_whole_picture_is_turned_and_mirrored_together() -> None:
     dreamt = LucidDreamer(replace(FROZEN, frame_mirror=1.0))(
         scene_of(image, labels), np.random.default_rng(0)
     )
-    np.testing.assert_array_equal(dreamt.label_map, np.where(labels == 255, 0, labels)[:, ::-1])
+    np.testing.assert_array_equal(dreamt.label_map, labels[:, ::-1])
     np.testing.assert_array_equal(dreamt.image[:15], image[:15, ::-1])
     (plan,) = plans(replace(FROZEN, frame_angle=(90.0,)), count=1)
     # clockwise about the middle: what was left of it is above it
@@ -262,7 +262,7 @@ def test_leaving_objects_are_half_out_of_the_frame_or_more() -> None:
     dreamer, scene = LucidDreamer(FROZEN), scene_of_a_disc()
     area = (frame()[1] == 3).sum()
     shares = [(dreamer.render(scene, plan).label_map == 3).sum() / area for plan in drawn]
-    assert min(shares) == 0
+    assert min(shares) < 0.01
     assert 0.4 < max(shares) < 0.53
     some = [side_left(plan) for plan in plans(replace(FROZEN, leaving=0.3), count=200)]
     assert 0.6 < some.count("inside") / 200 < 0.8
@@ -272,11 +272,17 @@ def test_a_group_moves_as_one_and_the_others_stay_on_the_plate() -> None:
     ranges = replace(LucidRanges(), group=True)
     counts, kept = [], []
     for plan in plans(ranges, many_objects(), count=300):
+        lights = [plan.curves(plate=each.on_plate) for each in plan.objects]
+        assert all(
+            (a == b).all() for a, b in zip(lights[-1], plan.curves(plate=False), strict=True)
+        )
         group = [e for e in plan.objects if e.layer is plan.objects[-1].layer]
         others = [e for e in plan.objects if e.layer is not plan.objects[-1].layer]
         assert plan.objects[-len(group) :] == tuple(group)  # in front
+        assert not any(each.on_plate for each in group)
         for each in others:
             assert each.layer is plan.plate
+            assert each.on_plate
         counts.append(len(group))
         if len(group) < 4:
             kept.append(len(others) / (4 - len(group)))
@@ -318,3 +324,14 @@ def matrix_of(move: dict) -> np.ndarray:
     return affine_matrix(
         move["centre"], scale, move["angle"], move["shift"], move["mirror"], move["shear"]
     )
+
+
+def test_a_turned_object_is_placed_within_the_frame_too() -> None:
+    labels = np.zeros(SIZE, dtype=np.uint8)
+    labels[60:64, 20:100] = 1
+    scene = scene_of(np.full((*SIZE, 3), 50, np.uint8), labels)
+    ranges = replace(FROZEN, object_angle=90.0, object_placement="anywhere")
+    for plan in plans(ranges, scene, count=50):
+        outline = plan.objects[0].shape.outline
+        assert (outline >= -0.6).all()
+        assert (outline <= FRAME - 0.4).all()

@@ -1,11 +1,13 @@
 """Seams that are solved for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from augment.lucid import LucidDreamer, LucidRanges
 from augment.lucid.seams import solve_seam
-from tests.augment.lucid.scenes import frame, scene_of
+from tests.augment.lucid.scenes import FROZEN, frame, scene_of
 
 SIZE = (40, 50)
 
@@ -59,6 +61,16 @@ def test_objects_at_the_border(window: tuple[slice, slice]) -> None:
     part = paste(np.full((*SIZE, 3), 30.0), np.full((*SIZE, 3), 150.0), solid)
     assert np.isfinite(part).all()
     assert 29.9 <= part.min() <= part.max() <= 150.1
+
+
+def test_a_shrunken_object_brings_nothing_from_beyond_its_picture() -> None:
+    image = np.full((97, 129, 3), 200, dtype=np.uint8)
+    labels = np.zeros((97, 129), dtype=np.uint8)
+    labels[20:80, 30:100] = 1
+    image[labels == 1] = 180
+    dreamer = LucidDreamer(replace(FROZEN, object_scale=(-0.8,)), seam="poisson")
+    dreamt = dreamer(scene_of(image, labels), np.random.default_rng(0))
+    assert 175 < dreamt.image.min() <= dreamt.image.max() < 215
 
 
 def test_dreams_with_solved_seams_differ_at_the_seams_alone() -> None:
