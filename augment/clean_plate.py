@@ -1,13 +1,14 @@
 """The clean plate: a frame with its objects painted out."""
 
 import warnings
-from typing import Literal
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
 
 from augment.patch_filling import fill_with_patches
 from augment.shapes import dilate
+from vos_core.errors import ConfigError
 from vos_core.types import BinaryMask, Image
 
 Filling = Literal["patches", "navier_stokes", "telea"]
@@ -38,7 +39,12 @@ def clean_plate(
     Returns:
         (H, W, 3) uint8, a copy even where there is no object. A frame that is all object is
         filled with its mean colour.
+
+    Raises:
+        ConfigError: If there is no such filling.
     """
+    if filling not in get_args(Filling):
+        raise ConfigError(f"filling is {filling!r}; choose one of {', '.join(get_args(Filling))}.")
     hole = dilate(objects.astype(np.uint8), margin)
     if not hole.any():
         return image.copy()

@@ -80,11 +80,12 @@ class MaskDeformation:
             ConfigError: If a range is negative or too wide, or a probability not in [0, 1].
         """
         for name in ("scale", "angle", "shear", "shift", "spline_shift", "growth"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise ConfigError(f"{name} is {getattr(self, name)}; give 0 or more.")
+            most = 360 if name == "angle" else 10
+            if not 0 <= getattr(self, name) <= most:
+                raise ConfigError(f"{name} is {getattr(self, name)}; give 0 to {most}.")
         for name in ("spline_points", "dilation", "removed", "added"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} is {getattr(self, name)}; give 0 or more.")
+            if not 0 <= getattr(self, name) <= 100:
+                raise ConfigError(f"{name} is {getattr(self, name)}; give 0 to 100.")
         for name in ("clean", "partial", "empty"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; a probability is 0 to 1.")
@@ -169,7 +170,7 @@ PREVIOUS_MASKS = {
 """Simulated previous masks by name."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Deformation:
     """One drawn deformation of a mask.
 
@@ -192,6 +193,23 @@ class Deformation:
     box: bool = False
     missing: Points | None = None
     empty: bool = False
+
+    def describe(self) -> dict[str, object]:
+        """Return what was drawn, as plain values for JSON."""
+        ((matrix, spline),) = self.backward.steps
+        drawn: dict[str, object] = {
+            "matrix": np.linalg.inv(matrix).tolist(),
+            "dilation": self.dilation,
+            "removed": [np.linalg.inv(ellipse).tolist() for ellipse in self.removed],
+            "added": [np.linalg.inv(ellipse).tolist() for ellipse in self.added],
+            "box": self.box,
+            "missing": None if self.missing is None else self.missing.tolist(),
+            "empty": self.empty,
+        }
+        if spline is not None:
+            source = spline.source
+            drawn["spline"] = {"from": spline(source).tolist(), "to": source.tolist()}
+        return drawn
 
     def apply(self, mask: BinaryMask) -> BinaryMask:
         """Deform a (H, W) mask; an empty one stays empty."""

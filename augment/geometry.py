@@ -83,7 +83,7 @@ def apply_affine(matrix: Array, points: Array) -> Array:
     return points @ matrix[..., :2, :2].mT + matrix[..., None, :2, 2]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ThinPlateSpline(Generic[Array]):
     """The smoothest map of the plane that sends some points to given places.
 
@@ -193,7 +193,7 @@ class Step(NamedTuple, Generic[Array]):
     spline: ThinPlateSpline[Array] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BackwardMap(Generic[Array]):
     """Where each output position is shown from: some steps, one after the other.
 

@@ -40,7 +40,7 @@ def dilate(mask: LabelMap, radius: int) -> LabelMap:
     return np.asarray(cv2.dilate(mask, disc(radius)), dtype=np.uint8)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MaskShape:
     """A mask by some of its points, so that it can be moved without being painted.
 

@@ -15,6 +15,7 @@ from augment.clean_plate import Filling
 from augment.deformation import MaskDeformation, deform_mask
 from augment.lucid import Dream, LucidDreamer, LucidRanges, LucidScene
 from augment.lucid.painting import Painter
+from vos_core.errors import ConfigError
 from vos_core.types import VOID, Image, LabelMap
 
 # albumentations asks a server for newer versions while it is imported, unless told not to
@@ -71,6 +72,9 @@ class LucidDream(A.DualTransform):  # type: ignore[misc]  # albumentations ships
         filling: How objects' places are filled. "patches" look best, and are for frames that are
             dreamt of many times: taking one apart then takes a hundred times as long as dreaming.
         p: Probability of applying it.
+
+    Raises:
+        ConfigError: If ``cache_size`` is negative.
     """
 
     _targets = _TARGETS
@@ -83,6 +87,8 @@ class LucidDream(A.DualTransform):  # type: ignore[misc]  # albumentations ships
         p: float = 1.0,
     ) -> None:
         super().__init__(p=p)
+        if cache_size < 0:
+            raise ConfigError(f"cache_size is {cache_size}; give 0 or more.")
         self.ranges = ranges or LucidRanges()
         self.cache_size = cache_size
         self.filling = filling
@@ -101,8 +107,12 @@ class LucidDream(A.DualTransform):  # type: ignore[misc]  # albumentations ships
 
         Raises:
             MaskError: If the mask has another size than the image.
-            ConfigError: If the image is not RGB with 8 bits.
+            ConfigError: If the image is not RGB with 8 bits, or there is another picture, which
+                would have to be dreamt of, too.
         """
+        others = [name for name, kind in self._additional_targets.items() if kind == "image"]
+        if others := [name for name in [*others, "images"] if name in data]:
+            raise ConfigError(f"LucidDream dreams of one image; leave out {', '.join(others)}.")
         image, mask = data["image"], data["mask"]
         if not np.setdiff1d(mask, [0, VOID]).size:
             return {"dream": None, "painter": None, "main_mask": mask}

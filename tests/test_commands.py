@@ -6,19 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-import PIL.Image
 import pytest
 
 import cli
-from augment.geometry import affine_matrix
 from datasets_vos.commands.output import counted, number_table, plain_console, some
-from datasets_vos.masks import read_mask, write_mask
 from datasets_vos.toy import generate_toy
-from datasets_vos.video import VideoClip
-from tests.fakes import fake_frame, fake_label_map, make_davis
-from vos_core.flow.files import flow_to_colour, read_flo
-from vos_core.palette import davis_palette
+from tests.fakes import make_davis
 
 
 @pytest.fixture
@@ -70,6 +63,20 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ("dream --image x --mask y --out z --count 2.5", "'2.5' is no whole number from 1 on"),
         ("dream --image x --mask y --out z --count 1 --preset papre", "Did you mean 'paper'?"),
         ("dream --image no.jpg --mask y --out z --count 1", "no.jpg: no such file"),
+        ("dream --image x --mask y z --out z --count 1", "--image has 1 files and --mask 2"),
+        (
+            "dream --image x --mask y --out z --count 1 --previous-masks boxes",
+            "Did you mean 'box'?",
+        ),
+        ("dream --image x --mask y --out z --count 1 --range object_scal=1", "'object_scale'?"),
+        ("dream --image x --mask y --out z --count 1 --range object_scale", "NAME=VALUE"),
+        ("dream --image x --mask y --out z --count 1 --range object_scale=", "NAME=VALUE"),
+        ("dream --image x --mask y --out z --count 1 --range object_scale=[]", "NAME=VALUE"),
+        ("dream --image x --mask y --out z --count 1 --range object_scale=[1,x]", "NAME=VALUE"),
+        ("dream --image x --mask y --out z --count 1 --range preset=frtm", "NAME=VALUE"),
+        ("dream --image x --mask y --out z --count 1 --range object_scale=nan", "give a number"),
+        ("dream --image x --mask y --out z --count 1 --range spline_points=1e3", "a whole number"),
+        ("dream --image x --mask y --out z --count 1 --range group=maybe", "true or false"),
         ("data tyo", "Did you mean 'toy'?"),
         ("data toy --rot x", "no option '--rot'. Did you mean '--root'?"),
     ],
@@ -86,120 +93,6 @@ def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
         cli.main([*command.split(), "--help"])
     assert exit_.value.code == 0
     assert f"usage: cli.py {command}" in capsys.readouterr().out
-
-
-@pytest.fixture
-def frame(tmp_path: Path) -> tuple[Path, Path]:
-    """Picture and mask of two objects."""
-    image, mask = tmp_path / "frame.png", tmp_path / "mask.png"
-    PIL.Image.fromarray(fake_frame(0)).save(image)
-    write_mask(mask, fake_label_map(0))
-    return image, mask
-
-
-def dream(frame: tuple[Path, Path], out: Path, *options: str) -> int:
-    image, mask = frame
-    return cli.main(["dream", f"--image={image}", f"--mask={mask}", f"--out={out}", *options])
-
-
-def test_dream_writes_what_belongs_together(frame: tuple[Path, Path], tmp_path: Path) -> None:
-    out = tmp_path / "new" / "dreams"
-    assert dream(frame, out, "--count=3") == 0
-    expected = {"contact_sheet.png", "dreams.json", "dreams.mp4"}
-    endings = ".jpg _mask.png _flow.flo _flow.png _newly_visible.png _rough_mask.png"
-    endings += " _previous.jpg _previous_mask.png _previous_flow.flo _previous_disappearing.png"
-    expected |= {f"{k:03d}{ending}" for k in range(3) for ending in endings.split()}
-    for k in range(3):
-        picture = np.asarray(PIL.Image.open(out / f"{k:03d}.jpg")).astype(int)
-        stored = PIL.Image.open(out / f"{k:03d}_mask.png")
-        assert stored.mode == "P"
-        assert stored.getpalette() == davis_palette().ravel().tolist()
-        label_map = np.asarray(stored)
-        previous = read_mask(out / f"{k:03d}_previous_mask.png")
-        rough = read_mask(out / f"{k:03d}_rough_mask.png")
-        assert picture.shape[:2] == label_map.shape == rough.shape == previous.shape == (48, 64)
-        # where the mask says object 1 or 2 the picture is red or green, but for rims and JPEG
-        for i, colour in ((1, 0), (2, 1)):
-            inside = picture[label_map == i]
-            if len(inside) > 20:
-                assert (inside.argmax(axis=1) == colour).mean() > 0.8
-        assert set(np.unique(rough)) <= {0, 1, 2}
-        assert (rough != previous).any()
-        flow, forward = (read_flo(out / f"{k:03d}{name}_flow.flo") for name in ("", "_previous"))
-        assert flow.shape == forward.shape == (48, 64, 2)
-        hidden, lost = (
-            np.asarray(PIL.Image.open(out / f"{k:03d}_{name}.png"))
-            for name in ("newly_visible", "previous_disappearing")
-        )
-        for labels, others, field, unseen in (
-            (label_map, previous, flow, hidden),
-            (previous, label_map, forward, lost),
-        ):
-            assert set(np.unique(unseen)) <= {0, 255}
-            there = (np.mgrid[:48, :64][::-1].transpose(1, 2, 0) + field).round().astype(int)
-            shown = labels.copy()
-            for y, x in np.argwhere(unseen == 0):
-                shown[y, x] = others[there[y, x, 1], there[y, x, 0]]
-            np.testing.assert_array_equal(shown, labels)
-        colours = np.asarray(PIL.Image.open(out / f"{k:03d}_flow.png"))
-        flow[hidden > 0] = np.nan
-        np.testing.assert_array_equal(colours, flow_to_colour(flow))
-        assert (out / f"{k:03d}_previous.jpg").read_bytes() != (out / f"{k:03d}.jpg").read_bytes()
-    drawn = json.loads((out / "dreams.json").read_text())
-    assert (drawn["preset"], drawn["seed"], list(drawn["dreams"])) == (
-        "paper",
-        0,
-        ["000", "001", "002"],
-    )
-    for k, each in drawn["dreams"].items():
-        assert sorted(o["object"] for o in each["objects"]) == [1, 2]
-        # the flow of the background is the way back of the camera
-        flow, label_map = read_flo(out / f"{k}_flow.flo"), read_mask(out / f"{k}_mask.png")
-        camera = each["plate"]["motion"]
-        assert camera["mirror"] is False
-        scale = (camera["scale"],) * 2
-        matrix = affine_matrix(camera["centre"], scale, camera["angle"], camera["shift"])
-        y, x = np.argwhere(label_map == 0)[100]
-        back = np.linalg.inv(matrix) @ [x, y, 1]
-        assert flow[y, x] == pytest.approx(back[:2] - [x, y], abs=1e-3)
-    assert drawn["ranges"]["object_scale"] == 0.15
-    film = list(VideoClip(out / "dreams.mp4", out / "000_mask.png").frames())
-    assert [picture.shape for picture in film] == [(48, 128, 3)] * 6
-    second = np.asarray(PIL.Image.open(out / "001.jpg")).astype(int)
-    assert np.abs(film[3][:, :64] - second).mean() < 12  # but for two lossy encodings
-    # four columns of 64 px; one row for the source and one per dream, each with a caption
-    sheet = np.asarray(PIL.Image.open(out / "contact_sheet.png"))
-    assert sheet.shape[1] == 4 * 64 + 3 * 4
-    np.testing.assert_array_equal(sheet[:48, :64], fake_frame(0))
-    assert sheet.shape[0] > 4 * 48
-
-
-def test_dream_k_depends_on_the_seed_only(frame: tuple[Path, Path], tmp_path: Path) -> None:
-    folders = [tmp_path / name for name in ("few", "many", "other")]
-    for folder, options in zip(
-        folders, (["--count=1"], ["--count=2"], ["--count=1", "--seed=1"]), strict=True
-    ):
-        assert dream(frame, folder, *options) == 0
-    few, many, other = [(folder / "000.jpg").read_bytes() for folder in folders]
-    assert few == many
-    assert few != other
-    assert (folders[1] / "001.jpg").read_bytes() != many
-
-
-def test_dream_refuses_masks(
-    frame: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    image, mask = frame
-    out = tmp_path / "dreams"
-    command = ["dream", f"--image={image}", f"--mask={mask}", f"--out={out}", "--count=1"]
-    write_mask(mask, np.zeros((48, 64), dtype=np.uint8))
-    assert f"{mask}: holds no object" in refusal(capsys, *command)
-    write_mask(mask, np.ones((24, 64), dtype=np.uint8))
-    assert f"{mask}: the mask is 64x24 pixels but" in refusal(capsys, *command)
-    assert not out.exists()
-    write_mask(mask, fake_label_map(0))
-    out.touch()
-    assert f"{out}: cannot be made" in refusal(capsys, *command)
 
 
 def test_data_toy_tells_what_it_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

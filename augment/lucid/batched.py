@@ -26,10 +26,11 @@ from augment.lucid.painting import blur_kernel
 from augment.lucid.plan import DreamPlan, DreamtObject
 from augment.lucid.scene import LucidScene
 from augment.shapes import Window
+from vos_core.errors import ConfigError
 from vos_core.types import VOID, FloatArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FlowBatch:
     """Exact flow and occlusion of B dreams; see :class:`augment.lucid.flow.DreamFlow`.
 
@@ -46,7 +47,7 @@ class FlowBatch:
     disappearing: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DreamBatch:
     """B dreams; see :class:`augment.lucid.dreamer.Dream`.
 
@@ -65,7 +66,7 @@ class DreamBatch:
     flow: FlowBatch | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Slot:
     """The k-th objects, from the back, of those dreams that have so many.
 
@@ -120,11 +121,16 @@ class BatchPainter:
     Args:
         scenes: Of one size.
         device: Where to paint.
+
+    Raises:
+        ConfigError: If the scenes differ in size.
     """
 
-    def __init__(self, scenes: Sequence[LucidScene], device: torch.device) -> None:
+    def __init__(self, scenes: Sequence[LucidScene], device: torch.device | str) -> None:
+        if len(sizes := {scene.size for scene in scenes}) > 1:
+            raise ConfigError(f"scenes of {sorted(sizes)} cannot be painted together; resize them.")
         self._scenes = scenes
-        self.device = device
+        self.device = torch.device(device)
         self._plates: dict[tuple[int, int], Tensor] = {}
         self._voids: dict[tuple[int, int], Tensor] = {}
         self._crops: dict[tuple[int, int], Tensor] = {}
@@ -132,7 +138,13 @@ class BatchPainter:
     def __call__(
         self, dreams: Sequence[tuple[int, DreamPlan]], *, pair: bool = False, flow: bool = False
     ) -> DreamBatch:
-        """Paint dreams, each given by the index of its scene and what was drawn."""
+        """Paint dreams, each given by the index of its scene and what was drawn.
+
+        Raises:
+            ConfigError: If there is none.
+        """
+        if not dreams:
+            raise ConfigError("there is no dream to paint; give at least one.")
         plans = [plan for _, plan in dreams]
         curves = self._tables([plan.curves(plate=True) for plan in plans])
         plates = _relight(torch.stack([self._plate(*dream) for dream in dreams]), curves)
@@ -233,14 +245,24 @@ class BatchPainter:
             reach = _reach(kernels) if picture else 0
             layer = slot.warped(size, now=now, reach=reach)
             frame = (..., slice(reach, reach + size[0]), slice(reach, reach + size[1]))
-            # as in the 8 bits of the CPU, where 127.5 is rounded up
-            solid = layer[:, 4][frame] >= 0.5
+            solid = _solid(layer[:, 4][frame])
             labels[slot.rows] = torch.where(solid, slot.object_ids(), labels[slot.rows])
             if picture:
                 colours = torch.cat([layer[:, :3] * layer[:, 3:4], layer[:, 3:4]], dim=1)
                 colours = _blurred(colours, kernels) if reach else colours
                 image[slot.rows] = image[slot.rows] * (1 - colours[:, 3:]) + colours[:, :3]
         return image, labels
+
+
+def _solid(covering: Tensor) -> Tensor:
+    """Return which pixels are covered by half or more; one of (b, H, W) if there is none such."""
+    # as in the 8 bits of the CPU, where halves are rounded up
+    covering = (covering * 255 + 0.5).floor()
+    most, where = covering.flatten(1).max(dim=1)
+    solid = covering > 127
+    faint = (most > 0) & (most <= 127)
+    solid.flatten(1)[faint, where[faint]] = True
+    return solid
 
 
 def _sample(values: Tensor, positions: Tensor, padding: str) -> Tensor:

@@ -14,6 +14,11 @@ from vos_core.errors import ConfigError
 from vos_core.propagation.run import to_tensor
 
 
+def generator(seed: int, *key: int) -> np.random.Generator:
+    """Return the random numbers of one of many dreams of a seed."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+
+
 class DreamSample(TypedDict):
     """One dream; what the dreamer does not make is left out."""
 
@@ -37,7 +42,7 @@ class LucidDreams(Dataset[DreamSample]):
         seed: Dream k depends on this and on k alone.
 
     Raises:
-        ConfigError: If there is no scene, or the seed is negative.
+        ConfigError: If there is no scene, or count or seed are negative.
     """
 
     def __init__(
@@ -45,8 +50,8 @@ class LucidDreams(Dataset[DreamSample]):
     ) -> None:
         if not scenes:
             raise ConfigError("there is no scene to dream of; give at least one.")
-        if seed < 0:
-            raise ConfigError(f"the seed is {seed}; give 0 or more.")
+        if min(seed, count) < 0:
+            raise ConfigError(f"count is {count} and the seed {seed}; give 0 or more.")
         self.scenes = scenes
         self.dreamer = dreamer
         self.count = count
@@ -65,7 +70,7 @@ class LucidDreams(Dataset[DreamSample]):
         if not 0 <= index < self.count:
             raise IndexError(f"there are {self.count} dreams, but {index} was asked for.")
         scene = self.scenes[index % len(self.scenes)]
-        dream = self.dreamer(scene, np.random.default_rng([self.seed, index]))
+        dream = self.dreamer(scene, generator(self.seed, index))
         sample: DreamSample = {
             "image": to_tensor(dream.image),
             "labels": torch.from_numpy(dream.label_map),

@@ -1,6 +1,7 @@
 """Draws dreams from a scene and paints them."""
 
 from dataclasses import dataclass, field
+from typing import get_args
 
 import numpy as np
 
@@ -9,10 +10,11 @@ from augment.lucid.painting import Painter, Seam
 from augment.lucid.plan import DreamPlan, draw_plan
 from augment.lucid.ranges import LucidRanges
 from augment.lucid.scene import LucidScene
+from vos_core.errors import ConfigError
 from vos_core.types import Image, LabelMap
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dream:
     """A dreamt pair of frames; the label maps hold the source's ids.
 
@@ -39,13 +41,22 @@ class LucidDreamer:
         ranges: What to draw from.
         pair: Also paint the frame before (its label map is always there).
         flow: Also return the exact flow between the two frames, and what only one of them shows.
-        seam: How cut-outs meet the plate: "feather" with a soft edge, "poisson" solved for.
+        seam: How cut-outs meet the plate: "feather" with a soft edge, "poisson" solved for, as
+            published, which is rougher and slower. Blurred objects have a soft edge in any case.
+
+    Raises:
+        ConfigError: If there is no such seam.
     """
 
     ranges: LucidRanges = field(default_factory=LucidRanges)
     pair: bool = False
     flow: bool = False
     seam: Seam = "feather"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be painted."""
+        if self.seam not in get_args(Seam):
+            raise ConfigError(f"seam is {self.seam!r}; choose one of {', '.join(get_args(Seam))}.")
 
     def __call__(self, scene: LucidScene, rng: np.random.Generator) -> Dream:
         """Draw one dream; all randomness comes from ``rng``."""

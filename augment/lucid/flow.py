@@ -31,7 +31,7 @@ PLATE = 0
 """The plate's id among the layers, as background has in a label map."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DreamFlow:
     """How the pixels of a dreamt frame and of the frame before it belong together.
 

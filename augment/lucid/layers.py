@@ -53,7 +53,7 @@ class Light:
         return table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layer:
     """Where the plate or an object goes.
 

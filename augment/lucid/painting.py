@@ -118,7 +118,7 @@ class Painter:
         positions = self._positions(each, wide, now)
         warped = warp(rgba, positions, border=cv2.BORDER_CONSTANT)
         window, inner = wide.within(self._scene.size)
-        solid = self._solid(each, positions)[inner]
+        solid = self._solid(each, positions[inner])
         part = image[window].astype(np.float32)
         if kernel is not None:
             _blend(part, _blurred(warped, kernel)[inner])
@@ -140,9 +140,13 @@ class Painter:
         )
 
     def _solid(self, each: DreamtObject, positions: FloatArray) -> BinaryMask:
-        """Return which pixels an object covers by half or more."""
+        """Return which pixels an object covers by half or more; one if there is none such."""
         solid = self._scene.cut_outs[each.source].solid
-        covered: BinaryMask = warp(solid, positions, border=cv2.BORDER_CONSTANT) > 127
+        covering = warp(solid, positions, border=cv2.BORDER_CONSTANT)
+        most = covering.max(initial=0)
+        covered: BinaryMask = covering > 127
+        if 0 < most <= 127:
+            covered.flat[covering.argmax()] = True
         return covered
 
 

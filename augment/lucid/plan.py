@@ -16,7 +16,7 @@ _MARGIN = 6.0  # source pixels: outlines are known by some of theirs, and soft e
 NO_LIGHT = (Light(1.0, 1.0, 0.0), Light(1.0, 1.0, 0.0))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DreamtObject:
     """One object of a dream.
 
@@ -51,7 +51,7 @@ class DreamtObject:
         return window_of(outline, size, margin + beyond, beyond)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DreamPlan:
     """Everything random about one dream of a scene.
 
@@ -105,14 +105,14 @@ class DreamPlan:
         objects = [
             {
                 "object": each.object_id,
-                "source": each.source,
+                "cut_out": each.source,
                 "blur": each.blur,
                 "on_plate": each.on_plate,
                 **each.layer.describe(),
             }
             for each in self.objects
         ]
-        plate = {"source": self.plate_index, "blur": self.plate_blur, **self.plate.describe()}
+        plate = {"frame": self.plate_index, "blur": self.plate_blur, **self.plate.describe()}
         lights = {"light": self.light, "plate_light": self.plate_light}
         return {
             "plate": plate,

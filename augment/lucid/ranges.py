@@ -1,6 +1,5 @@
 """What dreams are drawn from: every range by its name, and the sets of ranges in use."""
 
-import math
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -117,33 +116,43 @@ class LucidRanges:
         """Refuse what cannot be drawn from.
 
         Raises:
-            ConfigError: If a range is negative or empty, a probability is not in [0, 1], or a size
-                could become zero.
+            ConfigError: If a range is negative, endless or empty, a probability is not in [0, 1],
+                or a size could become zero.
         """
         for name in _PROBABILITIES:
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; a probability is 0 to 1.")
         for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, str):
-                usable = value == "anywhere"
-            elif isinstance(value, tuple):
-                usable = len(value) > 0 and all(math.isfinite(each) for each in value)
-            else:
-                usable = 0 <= value < math.inf
-            if not usable:
+            value, most = getattr(self, field.name), _MOST.get(field.name, 10.0)
+            choices = value if isinstance(value, tuple) else (value,)
+            numbers = all(isinstance(each, int | float) for each in choices)
+            least = -most if isinstance(value, tuple) else 0.0
+            if value == "anywhere" and field.name == "object_placement":
+                continue
+            if not choices or not numbers or not all(least <= each <= most for each in choices):
                 raise ConfigError(
-                    f"{field.name} is {value!r}; give 0 or more, or, where it is drawn from both "
-                    "sides of 0, a list of values to choose from."
+                    f"{field.name} is {value!r}; give a number from 0 to {most:g}, or, where it is "
+                    f"drawn from both sides of 0, a tuple of values from {-most:g} to {most:g}."
                 )
         for name in _GROWTHS:
             value = getattr(self, name)
-            if min(value if isinstance(value, tuple) else (-value,)) <= -1:
-                raise ConfigError(f"{name} is {value}; at -1 nothing would be left.")
+            if min(value if isinstance(value, tuple) else (-value,)) < -0.99:
+                raise ConfigError(f"{name} is {value}; below -0.99 nothing would be left.")
         if self.only_objects + self.only_camera > 1:
             raise ConfigError("only_objects and only_camera are probabilities of one choice.")
 
 
+# beyond these a picture shows nothing any more, and takes long to paint
+_MOST = {
+    "object_angle": 360.0,
+    "background_angle": 360.0,
+    "frame_angle": 360.0,
+    "motion_angle": 360.0,
+    "camera_angle": 360.0,
+    "spline_points": 50.0,
+    "object_blur": 50.0,
+    "background_blur": 50.0,
+}
 _PROBABILITIES = (
     "object_mirror",
     "bent",

@@ -17,12 +17,13 @@ RIM = 4
 """Pixels around a cut-out: room for its soft edge, and for the colours that go on beyond it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CutOut:
     """One object of an annotated frame.
 
     Attributes:
         object_id: Its id in the label map.
+        frame: Index of the frame that it is taken from.
         rgba: (h, w, 4) uint8 crop with a soft edge. Colours at the edge, which hold some of the old
             background, are those of the object just inside.
         solid: (h, w) uint8 crop of the mask, 255 on the object.
@@ -31,12 +32,13 @@ class CutOut:
     """
 
     object_id: int
+    frame: int
     rgba: Image
     solid: npt.NDArray[np.uint8]
     corner: tuple[int, int]
 
     @classmethod
-    def of(cls, image: Image, mask: BinaryMask, object_id: int) -> "CutOut":
+    def of(cls, image: Image, mask: BinaryMask, object_id: int, frame: int = 0) -> "CutOut":
         """Cut the object of a (H, W) mask out of a (H, W, 3) image."""
         x, y, width, height = bounding_box(mask)
         opaque = mask.astype(np.uint8) * 255
@@ -50,7 +52,8 @@ class CutOut:
         colour = cv2.copyMakeBorder(image, *(4 * (RIM,)), cv2.BORDER_REPLICATE)
         rgb = _extend_colours(colour[window], solid > 0, inside > 0)
         corner = (x - RIM, y - RIM)
-        return cls(object_id, np.dstack([rgb, soft]), np.ascontiguousarray(solid), corner)
+        rgba = np.dstack([rgb, soft])
+        return cls(object_id, frame, rgba, np.ascontiguousarray(solid), corner)
 
     def mask(self, size: tuple[int, int]) -> BinaryMask:
         """Return where it is in its source frame of ``size`` (H, W)."""
@@ -84,7 +87,7 @@ def _extend_colours(rgb: Image, mask: BinaryMask, inside: BinaryMask) -> Image:
     return extended
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LucidScene:
     """Annotated frames of one place, taken apart.
 
@@ -117,7 +120,8 @@ class LucidScene:
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            label_map: (H, W) uint8; void stays on the plate.
+            label_map: (H, W) uint8; void stays on the plate, but where it touches an object: there
+                it is filled, as the object's place is.
             filling: How the plate is painted, see :func:`augment.clean_plate.clean_plate`.
 
         Raises:
@@ -139,20 +143,34 @@ class LucidScene:
 
         Raises:
             MaskError: If there is no object, or a label map or image has another size.
-            ConfigError: If an image is not RGB with 8 bits.
+            ConfigError: If there is no frame, or an image is not RGB with 8 bits.
         """
+        if not frames:
+            raise ConfigError("there is no frame to take apart; give at least one.")
         plates, cut_outs, voids = [], [], []
-        for image, label_map in frames:
+        for index, (image, label_map) in enumerate(frames):
             _require_frame(image, label_map, frames[0][1].shape)
-            void = label_map == VOID
-            objects = (label_map > 0) & ~void
-            plates.append(clean_plate(image, objects, filling=filling))
+            objects = (label_map > 0) & (label_map != VOID)
+            # nobody knows where an object ends within the void around it, so that is filled, too
+            void, rims = _split_void(label_map == VOID, objects)
+            plates.append(clean_plate(image, objects | rims, filling=filling))
             voids.append(void.astype(np.uint8) * VOID if void.any() else None)
             ids = np.unique(label_map[objects])
-            cut_outs += [CutOut.of(image, label_map == i, int(i)) for i in ids]
+            cut_outs += [CutOut.of(image, label_map == i, int(i), index) for i in ids]
         if not cut_outs:
             raise MaskError("The mask holds no object, so there is nothing to dream about.")
         return cls(tuple(plates), tuple(cut_outs), tuple(voids))
+
+
+def _split_void(void: BinaryMask, objects: BinaryMask) -> tuple[BinaryMask, BinaryMask]:
+    """Return the void that lies apart from all objects, and that which touches one."""
+    if not void.any():
+        return void, void
+    _, parts = cv2.connectedComponents(void.astype(np.uint8), connectivity=8)
+    near = cv2.dilate(objects.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    touching = np.setdiff1d(parts[near], 0)
+    rims = np.isin(parts, touching)
+    return void & ~rims, rims
 
 
 def _require_frame(image: Image, label_map: LabelMap, size: tuple[int, ...]) -> None:

@@ -44,14 +44,16 @@ def test_some_ranges_changed() -> None:
         ({"preset": "paper", "spline_points": 2.5}, "give a whole number"),
         ({"preset": "paper", "group": 1}, "give true or false"),
         ({"preset": "paper", "object_scale": True}, "give a number or a list of numbers"),
-        ({"preset": "paper", "object_scale": -0.1}, "give 0 or more"),
-        ({"preset": "paper", "object_scale": []}, "a list of values to choose from"),
-        ({"preset": "paper", "object_scale": 1.0}, "at -1 nothing would be left"),
-        ({"preset": "paper", "motion_scale": [-1.0, 0]}, "at -1 nothing would be left"),
+        ({"preset": "paper", "object_scale": -0.1}, "give a number from 0 to 10"),
+        ({"preset": "paper", "object_scale": []}, "a tuple of values from -10 to 10"),
+        ({"preset": "paper", "object_scale": 1.0}, "below -0.99 nothing would be left"),
+        ({"preset": "paper", "motion_scale": [-1.0, 0]}, "below -0.99 nothing would be left"),
         ({"preset": "paper", "missing": 1.5}, "a probability is 0 to 1"),
-        ({"preset": "paper", "spline_shift": float("nan")}, "give 0 or more"),
-        ({"preset": "paper", "object_scale": [float("nan")]}, "a list of values"),
-        ({"preset": "paper", "object_angle": float("inf")}, "give 0 or more"),
+        ({"preset": "paper", "spline_shift": float("nan")}, "give a number from 0 to 10"),
+        ({"preset": "paper", "object_scale": [float("nan")]}, "a tuple of values from -10 to 10"),
+        ({"preset": "paper", "object_angle": float("inf")}, "give a number from 0 to 360"),
+        ({"preset": "paper", "background_shift": 1e9}, "give a number from 0 to 10"),
+        ({"preset": "paper", "spline_points": 20000}, "give a number from 0 to 50"),
         ({"preset": ["paper"]}, "no preset"),
         ({"preset": "paper", 3: 1}, "no range 3"),
         ({"preset": "paper", "only_camera": 0.6, "only_objects": 0.6}, "of one choice"),
@@ -71,3 +73,5 @@ def test_a_pair_must_be_one(axes: list[float]) -> None:
 def test_ranges_that_are_made_by_hand_are_checked_too() -> None:
     with pytest.raises(ConfigError, match="'somewhere'"):
         LucidRanges(object_placement="somewhere")
+    with pytest.raises(ConfigError, match="a tuple of values"):
+        LucidRanges(object_scale=[0.1, 0.2])  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from augment.deformation import MaskDeformation
 from augment.lucid import LucidScene
 from augment.transforms import A, DeformMask, LucidDream
 from tests.fakes import fake_frame, fake_label_map
-from vos_core.errors import MaskError
+from vos_core.errors import ConfigError, MaskError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -113,6 +113,17 @@ def test_dream_refuses_what_it_cannot_use() -> None:
         A.Compose([LucidDream()])(image=fake_frame(0))
     with pytest.raises(MaskError, match="64"):
         LucidDream()(image=fake_frame(0), mask=fake_label_map(0)[:-1])
+
+
+def test_other_pictures_are_not_dreamt_over() -> None:
+    inputs = pair()
+    compose = A.Compose([LucidDream()], additional_targets={"depth": "image"}, seed=0)
+    with pytest.raises(ConfigError, match="leave out depth"):
+        compose(**inputs, depth=inputs["image"])
+    with pytest.raises(ConfigError, match="leave out images"):
+        A.Compose([LucidDream()], seed=0)(**inputs, images=inputs["image"][None])
+    with pytest.raises(ConfigError, match="cache_size is -1"):
+        LucidDream(cache_size=-1)
 
 
 def test_scenes_are_cached_by_content_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,23 @@ _HEADER = 12  # bytes
 _ARCS = (15, 6, 4, 11, 13, 6)
 
 
+def encode_flo(flow: FloatArray) -> bytes:
+    """Return a flow field as the content of a ``.flo`` file.
+
+    Args:
+        flow: (H, W, 2) float32 in pixels, x first; NaN where it is not known.
+
+    Raises:
+        MaskError: If the shape is another one.
+    """
+    if flow.ndim != 3 or flow.shape[2] != 2:
+        raise MaskError(f"a flow field must be (H, W, 2), got {flow.shape}.")
+    height, width = flow.shape[:2]
+    header = np.array([_TAG], "<f4").tobytes() + np.array([width, height], "<i4").tobytes()
+    known = np.where(np.isnan(flow), UNKNOWN, flow).astype("<f4")
+    return header + known.tobytes()
+
+
 def write_flo(path: Path, flow: FloatArray) -> None:
     """Write a flow field; the file appears complete or not at all.
 
@@ -34,14 +51,10 @@ def write_flo(path: Path, flow: FloatArray) -> None:
     Raises:
         MaskError: If the shape is another one.
     """
-    if flow.ndim != 3 or flow.shape[2] != 2:
-        raise MaskError(f"{path}: a flow field must be (H, W, 2), got {flow.shape}.")
-    height, width = flow.shape[:2]
-    header = np.array([_TAG], "<f4").tobytes() + np.array([width, height], "<i4").tobytes()
-    known = np.where(np.isnan(flow), UNKNOWN, flow).astype("<f4")
+    content = encode_flo(flow)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(header + known.tobytes())
+        temporary.write_bytes(content)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

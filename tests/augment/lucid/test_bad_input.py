@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from augment.lucid import PRESETS, LucidDreamer, LucidRanges, LucidScene
+from augment.lucid.batched import BatchPainter
 from tests.augment.lucid.scenes import FROZEN, SIZE, frame, scene_of
+from vos_core.errors import ConfigError
 from vos_core.types import LabelMap
 
 
@@ -76,3 +78,27 @@ def test_a_cut_out_of_one_pixel() -> None:
     np.testing.assert_array_equal(cut_out.shape.extent, [1, 1])
     np.testing.assert_array_equal(cut_out.shape.outline, [[0, 0]])
     assert cut_out.solid.sum() == 255
+
+
+@pytest.mark.parametrize("preset", ["paper", "adaptation"])
+def test_an_object_of_one_pixel_is_seen_in_every_dream(preset: str) -> None:
+    """Between four pixels it covers none of them by half."""
+    scene = scene_of(frame()[0], awkward()["pixel"])
+    dreamer, painter = LucidDreamer(PRESETS[preset]), BatchPainter([scene], "cpu")
+    drawn = [dreamer.draw(scene, np.random.default_rng(seed)) for seed in range(30)]
+    together = painter([(0, plan) for plan in drawn])
+    for k, plan in enumerate(drawn):
+        dream = dreamer.render(scene, plan)
+        assert 1 <= (dream.label_map == 1).sum() <= 4
+        assert (together.label_map[k].numpy() != dream.label_map).sum() <= 2
+
+
+def test_what_is_asked_for_must_be_there() -> None:
+    with pytest.raises(ConfigError, match="seam is 'glue'; choose one of feather, poisson"):
+        LucidDreamer(seam="glue")  # type: ignore[arg-type]
+    scene = scene_of(*frame())
+    smaller = scene_of(*(part[:90] for part in frame()))
+    with pytest.raises(ConfigError, match="cannot be painted together"):
+        BatchPainter([scene, smaller], "cpu")
+    with pytest.raises(ConfigError, match="no dream to paint"):
+        BatchPainter([scene], "cpu")([])

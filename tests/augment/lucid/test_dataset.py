@@ -18,7 +18,7 @@ def dreams(count: int = 6, seed: int = 0) -> LucidDreams:
 
 def test_samples_are_those_of_the_dreamer() -> None:
     sample = dreams()[4]
-    rng = np.random.default_rng([0, 4])
+    rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(4,)))
     dream = LucidDreamer(pair=True, flow=True)(scene_of(*frame()), rng)
     assert dream.flow is not None
     assert dream.previous_image is not None
@@ -64,5 +64,7 @@ def test_there_are_so_many_and_no_more() -> None:
             dreams()[index]
     with pytest.raises(ConfigError, match="no scene"):
         LucidDreams([], LucidDreamer(), 3)
-    with pytest.raises(ConfigError, match="seed is -1"):
+    with pytest.raises(ConfigError, match="seed -1"):
         dreams(seed=-1)
+    with pytest.raises(ConfigError, match="count is -3"):
+        dreams(count=-3)

@@ -128,6 +128,10 @@ def test_what_cannot_be_used_is_refused() -> None:
     for wrong in (image[..., 0], image[..., :1], image / 255, np.dstack([image, image[..., :1]])):
         with pytest.raises(ConfigError, match=r"must be \(H, W, 3\) uint8 RGB"):
             LucidScene.from_frame(wrong, labels)
+    with pytest.raises(ConfigError, match="no frame"):
+        LucidScene.from_frames([])
+    with pytest.raises(ConfigError, match="filling is 'glue'; choose one of patches"):
+        LucidScene.from_frame(image, labels, "glue")  # type: ignore[arg-type]
     with pytest.raises(MaskError, match="frames of one scene have one size"):
         LucidScene.from_frames([(image, labels), (image[:-1], labels[:-1])], "telea")
 
@@ -159,3 +163,27 @@ def test_void_stays_on_the_plate() -> None:
     assert not around[dream.label_map[14:30, 18:34] == 255].any()
     sampler = LucidSampler([scene], LucidDreamer(moved), PREVIOUS_MASKS["lucid"])
     assert (sampler(np.random.default_rng(0))["target"] == 255).sum() > 8
+
+
+def test_void_around_an_object_is_filled_with_it() -> None:
+    """The object goes on there, nobody knows how far: it must not come back on the plate."""
+    image, labels = np.full((*SIZE, 3), 90, np.uint8), np.zeros(SIZE, np.uint8)
+    labels[25:65, 35:85] = 255
+    labels[30:60, 40:80] = 1
+    labels[5:10, 5:10] = 255  # apart, so left as it is
+    image[27:63, 37:83] = (250, 0, 250)  # the object reaches into the void
+    image[5:10, 5:10] = (0, 90, 0)
+    for filling in ("patches", "navier_stokes"):
+        scene = LucidScene.from_frame(image, labels, filling)
+        (plate,), (void,) = scene.plates, scene.voids
+        assert void is not None
+        np.testing.assert_array_equal(np.argwhere(void == 255).min(axis=0), [5, 5])
+        np.testing.assert_array_equal(np.argwhere(void == 255).max(axis=0), [9, 9])
+        np.testing.assert_array_equal(plate[5:10, 5:10], image[5:10, 5:10])
+        assert (plate[20:70, 30:90] == 90).all()
+
+
+def test_scenes_can_be_compared_and_kept_in_sets() -> None:
+    one, other = scene_of(*frame()), scene_of(*frame())
+    assert one != other
+    assert len({one, other, one}) == 2
