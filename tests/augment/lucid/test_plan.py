@@ -8,6 +8,7 @@ import pytest
 
 from augment.geometry import affine_matrix, apply_affine
 from augment.lucid import PRESETS, DreamPlan, LucidDreamer, LucidRanges, LucidScene
+from augment.lucid.layers import Light
 from augment.shapes import MaskShape
 from tests.augment.lucid.scenes import FROZEN, SIZE, centre_of, frame, scene_of, scene_of_a_disc
 
@@ -288,6 +289,16 @@ def test_a_group_moves_as_one_and_the_others_stay_on_the_plate() -> None:
             kept.append(len(others) / (4 - len(group)))
     assert np.bincount(counts).tolist()[1:] == pytest.approx([75, 75, 75, 75], abs=30)
     assert np.mean(kept) == pytest.approx(0.5, abs=0.1)
+
+
+def test_the_plate_has_its_own_light_before_that_of_all() -> None:
+    half, brighter = Light(0.5, 1.0, 0.0), Light(1.0, 1.0, 0.5)
+    plan = replace(plans(FROZEN, count=1)[0], plate_light=(half, half), light=(brighter, brighter))
+    # half of 200, then 127.5 more; the other order is (200 + 127.5 -> 255) / 2
+    assert [int(curve[200]) for curve in plan.curves(plate=True)] == pytest.approx([228] * 2, abs=1)
+    assert [int(curve[100]) for curve in plan.curves(plate=False)] == pytest.approx(
+        [228] * 2, abs=1
+    )
 
 
 def test_depth_order_is_random() -> None:
