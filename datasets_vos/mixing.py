@@ -95,6 +95,32 @@ class Mixture(_Lazy[T]):
         return items[(index - start) % len(items)]
 
 
+class Share(_Lazy[T]):
+    """A part of a list, evenly spread over it; nothing is copied."""
+
+    def __init__(self, items: Sequence[T], fraction: float) -> None:
+        """Choose the items.
+
+        Args:
+            items: The list.
+            fraction: How much of it to keep, above 0 and up to 1; one item at least.
+
+        Raises:
+            ConfigError: If the fraction is another number.
+        """
+        if not 0 < fraction <= 1:
+            raise ConfigError(f"the fraction to train on is {fraction}; give more than 0, up to 1.")
+        self._items = items
+        self._count = max(1, round(fraction * len(items)))
+
+    def __len__(self) -> int:
+        """Return the number of items kept."""
+        return self._count
+
+    def _make(self, index: int) -> T:
+        return self._items[index * len(self._items) // self._count]
+
+
 class _LongClips(_Lazy[DiskClip]):
     """The clips of a set that have enough frames with ground truth."""
 

@@ -1,23 +1,72 @@
-"""The optimiser of both stages: AdamW whose learning rate rises and falls once."""
+"""Solvers of both stages: an optimiser and the schedule that belongs to it."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, PolynomialLR
+
+from vos_core.errors import ConfigError
+
+SolverKind = Literal["adamw", "sgd"]
 
 
-def one_cycle(
-    parameters: Iterable[nn.Parameter], lr: float, weight_decay: float, steps: int
-) -> tuple[torch.optim.AdamW, OneCycleLR]:
-    """Return AdamW and its schedule: up for a tenth of the steps, then down to zero.
+@dataclass(frozen=True)
+class Solver:
+    """How weights are fitted.
 
-    Args:
-        parameters: What is trained.
-        lr: Peak learning rate.
-        weight_decay: Of AdamW.
-        steps: Length of the cycle; a very short one is cut off before it has come down.
+    Attributes:
+        kind: "adamw", whose learning rate rises for a tenth of the steps and then falls to zero,
+            or "sgd" with momentum, whose rate falls by DeepLab's "poly" rule, (1 - t)^0.9.
+        lr: Learning rate at its peak.
+        weight_decay: Of either.
+        momentum: Of SGD.
+        head_rate: Factor of the rate of the network's last layers; twice as much for their biases
+            (DeepLabv2: 10 and 20). 1 treats all layers and biases alike.
     """
-    optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay)
-    # a tenth of 10 steps is a warm-up of length 0, by which OneCycleLR divides
-    return optimizer, OneCycleLR(optimizer, lr, total_steps=max(steps, 11), pct_start=0.1)
+
+    kind: SolverKind
+    lr: float
+    weight_decay: float
+    momentum: float = 0.9
+    head_rate: float = 1.0
+
+    def build(self, network: nn.Module, steps: int) -> tuple[torch.optim.Optimizer, LRScheduler]:
+        """Return an optimiser of the network's weights, and its schedule.
+
+        Args:
+            network: Where ``head_rate`` is not 1, its last layers are its ``last_layers``.
+            steps: Length of the schedule; a very short one is cut off before it has come down.
+
+        Raises:
+            ConfigError: If ``head_rate`` is not 1 and the network does not name its last layers.
+        """
+        groups = self._groups(network)
+        if self.kind == "sgd":
+            sgd = torch.optim.SGD(groups, self.lr, self.momentum, weight_decay=self.weight_decay)
+            return sgd, PolynomialLR(sgd, total_iters=steps, power=0.9)
+        adamw = torch.optim.AdamW(groups, self.lr, weight_decay=self.weight_decay)
+        peaks = [float(group["lr"]) for group in adamw.param_groups]
+        # a tenth of 10 steps is a warm-up of length 0, by which OneCycleLR divides
+        return adamw, OneCycleLR(adamw, peaks, total_steps=max(steps, 11), pct_start=0.1)
+
+    def _groups(self, network: nn.Module) -> list[dict[str, Any]]:
+        if self.head_rate == 1:
+            return [{"params": list(network.parameters())}]
+        layers: Sequence[nn.Module] | None = getattr(network, "last_layers", None)
+        if layers is None:
+            raise ConfigError(
+                f"{type(network).__name__} does not name its last layers, so head_rate must be 1, "
+                f"but is {self.head_rate}."
+            )
+        named = [each for layer in layers for each in layer.named_parameters()]
+        biases = [parameter for name, parameter in named if name.endswith("bias")]
+        weights = [parameter for name, parameter in named if not name.endswith("bias")]
+        head = {id(parameter) for _, parameter in named}
+        return [
+            {"params": [p for p in network.parameters() if id(p) not in head]},
+            {"params": weights, "lr": self.lr * self.head_rate},
+            {"params": biases, "lr": 2 * self.lr * self.head_rate},
+        ]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from augment.refinement import AnnotatedFrame, RefinementSampler
-from datasets_vos.mixing import TrainSet, open_frames
+from datasets_vos.mixing import Share, TrainSet, open_frames
 from lightning_modules.datamodules.base import BaseVOSDataModule, SampleSource
 from lightning_modules.tasks import BaseVOSTask
 from vos_core.clips import annotated_frames
@@ -36,6 +36,7 @@ class VideoDataModule(BaseVOSDataModule):
         train_sets: Train on frames of these sets instead, whatever ``train_split`` says: videos and
             still images, read as they are drawn. An item that is repeated is one frame or image.
         train_root: Folder in which relative roots of ``train_sets`` begin.
+        train_fraction: Share of the frames of ``train_sets`` to train on, evenly spread over them.
         sequences: Restrict validation, test and prediction to these sequences.
         mask: For "folder": the mask of the first frame.
         size: (height, width) at which networks work.
@@ -53,6 +54,7 @@ class VideoDataModule(BaseVOSDataModule):
         train_split: str | None = None,
         train_sets: list[TrainSet] | None = None,
         train_root: str | None = None,
+        train_fraction: float = 1.0,
         sequences: list[str] | None = None,
         mask: str | None = None,
         size: tuple[int, int] = (240, 432),
@@ -76,6 +78,7 @@ class VideoDataModule(BaseVOSDataModule):
         self._train_split = train_split
         self._train_sets = train_sets
         self._train_root = train_root
+        self._train_fraction = train_fraction
         self._frames: Sequence[AnnotatedFrame] | None = None
 
     def open_training(self) -> None:
@@ -83,7 +86,8 @@ class VideoDataModule(BaseVOSDataModule):
         if self._frames is not None:
             return
         if self._train_sets is not None:
-            self._frames = open_frames(self._train_sets, folder=self._train_root, size=self.size)
+            frames = open_frames(self._train_sets, folder=self._train_root, size=self.size)
+            self._frames = Share(frames, self._train_fraction)
             return
         clips = self.test_clips()
         if self._train_split is not None:

@@ -23,12 +23,14 @@ from vos_core.clips import annotated_frames
 from vos_core.errors import CheckpointError
 from vos_core.losses import refinement_loss
 from vos_core.postprocess import DenseCRF
+from vos_core.optimisation import Solver
 from vos_core.precision import Precision, autocast
 from vos_core.propagation import (
     AdaptationSettings,
     FirstMaskCopier,
     Propagator,
     Refinement,
+    Score,
     adapt,
     run_sequence,
 )
@@ -43,9 +45,11 @@ class OptimizerConfig(TypedDict):
 
 
 ADAPTED, UNADAPTED, COPIED = "adapted", "not adapted", "copied first mask"
-
+_HELD_OUT_BATCHES = 4
+_NETWORK_SETTINGS = ("network", "network_options", "encoder", "depth", "width")
 
 Networks = nn.Module | Mapping[int, nn.Module]
+Setting = int | float | bool | list[float] | str  # of a config; text is tried in this order
 
 
 class BaseVOSTask(L.LightningModule, ABC):
@@ -56,8 +60,9 @@ class BaseVOSTask(L.LightningModule, ABC):
     checkpoint reloads by itself.
 
     Args:
+        solver: How the network is trained offline.
         adaptation: How copies of the network are fitted to a clip; its objects share the
-            iterations.
+            iterations and the seconds.
         adapt_batch_size: Samples per step of the adaptation.
         baselines: Also run the network unadapted and the copied first mask, for comparison.
         crf: Sharpen the answers with a dense CRF (needs the extra ``crf``).
@@ -67,6 +72,7 @@ class BaseVOSTask(L.LightningModule, ABC):
     def __init__(
         self,
         network: nn.Module,
+        solver: Solver,
         adaptation: AdaptationSettings,
         adapt_batch_size: int,
         baselines: bool,
@@ -75,6 +81,7 @@ class BaseVOSTask(L.LightningModule, ABC):
     ) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
+        self.solver = solver
         self.adaptation = adaptation
         self.adapt_batch_size = adapt_batch_size
         self.baselines = baselines
@@ -98,6 +105,15 @@ class BaseVOSTask(L.LightningModule, ABC):
                 image.to(memory_format=torch.channels_last), previous_mask
             )
         return logits.float()
+
+    def configure_optimizers(self) -> OptimizerConfig:
+        """Return the optimiser of the offline stage and its schedule, which advances every step."""
+        steps = int(self.trainer.estimated_stepping_batches)
+        optimizer, schedule = self.solver.build(self.network, steps)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
 
     def on_train_start(self) -> None:
         """Note that the weights are worth trying without adaptation."""
@@ -153,9 +169,7 @@ class BaseVOSTask(L.LightningModule, ABC):
         different += [k for k in weights if k not in ours]
         if different:
             settings = checkpoint.get("hyper_parameters", {})
-            told = {
-                k: settings[k] for k in ("network", "encoder", "depth", "width") if k in settings
-            }
+            told = {k: settings[k] for k in _NETWORK_SETTINGS if k in settings}
             raise CheckpointError(
                 f"{path} belongs to another network: {len(different)} tensors differ, the first "
                 f"is {different[0]!r}. It was trained with {told or 'unknown settings'}; give the "
@@ -166,29 +180,53 @@ class BaseVOSTask(L.LightningModule, ABC):
         """Fit a copy of the network to each object of a clip, the others being background to it.
 
         The objects share the iterations, so a clip costs the same however many it shows.
-        The same whatever ran before and on which rank.
+        The same whatever ran before and on which rank, unless the clock ends it.
         """
         clip = job.clip
+        began = time.monotonic()
         sampler = self.make_sampler(annotated_frames(clip, job.size))
         ids = [i for annotation in clip.annotations for i in annotation.object_ids]
-        share = replace(
-            self.adaptation, iterations=math.ceil(self.adaptation.iterations / len(ids))
-        )
+        iterations = math.ceil(self.adaptation.iterations / len(ids))
         networks = {}
         for done, object_id in enumerate(ids):
             seed = [torch.initial_seed() % 2**32, zlib.crc32(clip.name.encode()), object_id]
+            seconds = self.adaptation.seconds
+            if seconds is not None:  # what is left, shared by the objects that are left
+                seconds = (seconds - (time.monotonic() - began)) / (len(ids) - done)
+            share = replace(self.adaptation, iterations=iterations, seconds=seconds)
+            own = sampler.only(object_id)
             batches = sample_batches(
-                sampler.only(object_id),
-                self.adapt_batch_size,
-                np.random.default_rng(seed),
-                self.device,
+                own, self.adapt_batch_size, np.random.default_rng(seed), self.device
             )
+            score = self._held_out(own, np.random.default_rng([*seed, 1]))
             label = f"{clip.name}: adapting to object {object_id} ({done + 1} of {len(ids)})"
-            on_step = self._watch(label, f"adapt/{clip.name}_{object_id}", share.iterations)
+            on_step = self._watch(label, f"adapt/{clip.name}_{object_id}", iterations)
             with torch.random.fork_rng(), torch.inference_mode(False):
                 torch.manual_seed(seed[1])  # dropout
-                networks[object_id] = adapt(self.network, batches, refinement_loss, share, on_step)
+                networks[object_id] = adapt(
+                    self.network, batches, refinement_loss, share, on_step, score
+                )
         return networks
+
+    def _held_out(self, sampler: RefinementSampler, rng: np.random.Generator) -> Score | None:
+        """Return what scores a network on samples kept aside, if adaptation asks for it."""
+        if not self.adaptation.patience:
+            return None
+        batches = [
+            sampler.batch(self.adapt_batch_size, rng, self.device) for _ in range(_HELD_OUT_BATCHES)
+        ]
+
+        def score(network: nn.Module) -> float:
+            jaccard = MaskJaccard().to(self.device)
+            for batch in batches:
+                with autocast(self.device, self.precision):
+                    logits = network(
+                        batch["image"].to(memory_format=torch.channels_last), batch["previous_mask"]
+                    )
+                jaccard.update(logits.float(), batch["target"])
+            return float(jaccard.compute())
+
+        return score
 
     def _watch(self, label: str, metric: str, total: int) -> Callable[[int, float], None]:
         """Return what tells the progress bar and the loggers about an adaptation."""

@@ -15,16 +15,14 @@ from augment.deformation import PREVIOUS_MASKS
 from augment.lucid import PRESETS, LucidDreamer, LucidScene
 from augment.refinement import AnnotatedFrame, LucidSampler, RefinementSampler
 from augment.settings import configured
-from lightning_modules.tasks.base import BaseVOSTask, Networks, OptimizerConfig
+from lightning_modules.tasks.base import BaseVOSTask, Networks, Setting
 from vos_core.errors import ConfigError
 from vos_core.flow import DISFlow
 from vos_core.networks import MaskRefiner
-from vos_core.optimisation import one_cycle
+from vos_core.optimisation import Solver
 from vos_core.precision import Precision
 from vos_core.propagation import AdaptationSettings, MaskPropagator, Propagator
 from vos_core.types import VOID
-
-Setting = int | float | bool | list[float] | str  # text is tried in this order
 
 # Ours: at 240 x 432 a scene takes half a second to make and 0.6 MB to keep.
 _MAX_SCENES = 1000
@@ -44,6 +42,9 @@ class LucidTask(BaseVOSTask):
         adapt_iterations: Steps per sequence, shared by its objects; 0 switches them off.
         adapt_lr: Its peak learning rate.
         adapt_batch_size: Its samples per step.
+        time_per_sequence: Stop adapting after this many seconds, too.
+        patience: Stop when the Jaccard index of held-out dreams has not risen for this many times
+            25 steps; 0 goes on.
         dreams: What dreams are drawn from: "preset" (paper, official_code, frtm, adaptation) and
             any range of ``LucidRanges`` to change.
         previous_masks: What makes their earlier masks rough: "preset" (lucid, official_code,
@@ -70,6 +71,8 @@ class LucidTask(BaseVOSTask):
         adapt_iterations: int = 280,
         adapt_lr: float = 1e-2,
         adapt_batch_size: int = 4,
+        time_per_sequence: float | None = None,
+        patience: int = 0,
         dreams: dict[str, Setting] | None = None,
         previous_masks: dict[str, Setting] | None = None,
         filling: Filling = "patches",
@@ -83,7 +86,14 @@ class LucidTask(BaseVOSTask):
     ) -> None:
         super().__init__(
             MaskRefiner(encoder, pretrained, depth, width),
-            AdaptationSettings(adapt_iterations, adapt_lr, weight_decay, precision),
+            Solver("adamw", lr, weight_decay),
+            AdaptationSettings(
+                adapt_iterations,
+                Solver("adamw", adapt_lr, weight_decay),
+                precision,
+                time_per_sequence,
+                patience,
+            ),
             adapt_batch_size,
             baselines,
             crf,
@@ -128,14 +138,3 @@ class LucidTask(BaseVOSTask):
             flip_average=self.hparams["flip_average"],
             precision=self.precision,
         )
-
-    def configure_optimizers(self) -> OptimizerConfig:
-        """AdamW under a one-cycle schedule."""
-        steps = int(self.trainer.estimated_stepping_batches)
-        optimizer, schedule = one_cycle(
-            self.network.parameters(), self.hparams["lr"], self.hparams["weight_decay"], steps
-        )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }

@@ -1,39 +1,56 @@
 """MaskTrack: learning video object segmentation from still images.
 
 Perazzi, Khoreva, Benenson, Schiele, Sorkine-Hornung (CVPR 2017). The network refines a rough mask
-on a still image; trained on images with deformed masks, it follows an object through a video when
-each frame's rough mask is the dilated answer to the frame before. For each video it is fine-tuned
-on the annotated frame, flipped, rotated and with deformed masks.
+on a still image (section 3.1); trained offline on images with deformed masks, it follows an object
+through a video when each frame's rough mask is the dilated answer to the frame before. For each
+video it is fine-tuned online on the annotated frame, flipped, rotated and with deformed masks
+(section 3.2). The arguments ``online`` to ``crf`` are the rows of the paper's Table 1; the others
+("offline", "reduced offline", "training on video") are said by trainer and data, see
+``configs/ablation/masktrack``.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import replace
 
-import torch
-from torch.optim.lr_scheduler import PolynomialLR
-
-from augment.deformation import MaskDeformation
+from augment.deformation import PREVIOUS_MASKS, MaskDeformation
 from augment.refinement import AnnotatedFrame, RefinementSampler, StillSampler
-from lightning_modules.tasks.base import BaseVOSTask, Networks, OptimizerConfig
+from augment.settings import configured
+from lightning_modules.tasks.base import BaseVOSTask, Networks, Setting
 from vos_core.networks import build_network
+from vos_core.optimisation import Solver, SolverKind
 from vos_core.precision import Precision
-from vos_core.propagation import AdaptationSettings, MaskPropagator, Propagator
+from vos_core.propagation import AdaptationSettings, Guidance, MaskPropagator, Propagator
+
+_PRESETS = {"mask": "masktrack", "box": "jittered_box", "none": "masktrack"}
 
 
 class MaskTrackTask(BaseVOSTask):
     """Mask refinement on still images.
 
     Args:
-        network: "deeplabv2_vgg16" as published, or "mask_refiner" on a ResNet-18.
+        network: "deeplabv2_vgg16" as published, "deeplabv2" on another encoder, or the lighter
+            "mask_refiner".
+        network_options: What else the network is built from, such as "encoder".
         pretrained: Start from ImageNet weights.
-        lr: Initial learning rate of the offline stage (section 4: 1e-3, "poly").
-        momentum: Of its SGD (section 4).
+        solver: Of both stages: "sgd" under DeepLab's "poly" schedule as published, or "adamw".
+        lr: Initial learning rate of the offline stage (section 4: 1e-3).
+        momentum: Of SGD (section 4).
         weight_decay: Of both stages (section 4).
-        adapt_iterations: Fine-tuning steps per video (section 4: 200), shared by its objects; 0
-            switches them off.
-        adapt_lr: Peak learning rate of the fine-tuning.
+        head_rate: Factor of the last layers' learning rate, their biases' twice that (DeepLabv2).
+        adapt_iterations: Fine-tuning steps per video (section 4: 200), shared by its objects.
+        adapt_lr: Learning rate of the fine-tuning (section 4: as offline).
         adapt_batch_size: Its samples per step.
-        dilation: Radius in pixels by which the last mask is grown (section 3.1).
+        time_per_sequence: Stop fine-tuning after this many seconds, too.
+        patience: Stop it when the Jaccard index of held-out samples has not risen for this many
+            times 25 steps; 0 goes on.
+        online: Fine-tune at all.
+        guidance: What the network is told of the frame before, in training and afterwards: its
+            mask, only the box around it, or nothing.
+        deform: Rough masks are moved, scaled and bent; else they are the true ones.
+        nonrigid: They are bent.
+        dilate: They are grown, as is the mask of the frame before.
+        previous_masks: What rough masks are drawn from: "preset" (masktrack, jittered_box, roi,
+            ...) and any range of ``MaskDeformation``. By default that of the guidance.
         crf: Sharpen the answers with a dense CRF (needs the extra ``crf``).
         baselines: Also score the unadapted network and the copied first mask.
         precision: "auto" computes in bfloat16 where the machine does so natively.
@@ -41,48 +58,85 @@ class MaskTrackTask(BaseVOSTask):
 
     def __init__(
         self,
-        network: Literal["deeplabv2_vgg16", "mask_refiner"] = "deeplabv2_vgg16",
+        network: str = "deeplabv2_vgg16",
+        network_options: dict[str, Setting] | None = None,
         pretrained: bool = True,
+        solver: SolverKind = "sgd",
         lr: float = 1e-3,
         momentum: float = 0.9,
         weight_decay: float = 5e-4,
+        head_rate: float = 10.0,
         adapt_iterations: int = 200,
-        adapt_lr: float = 1e-4,
+        adapt_lr: float = 1e-3,
         adapt_batch_size: int = 10,
-        dilation: int = 5,
+        time_per_sequence: float | None = None,
+        patience: int = 0,
+        online: bool = True,
+        guidance: Guidance = "mask",
+        deform: bool = True,
+        nonrigid: bool = True,
+        dilate: bool = True,
+        previous_masks: dict[str, Setting] | None = None,
         crf: bool = False,
         baselines: bool = True,
         precision: Precision = "auto",
     ) -> None:
+        offline = Solver(solver, lr, weight_decay, momentum, head_rate)
         super().__init__(
-            build_network(network, pretrained=pretrained),
-            AdaptationSettings(adapt_iterations, adapt_lr, weight_decay, precision),
+            build_network(network, pretrained=pretrained, **(network_options or {})),
+            offline,
+            AdaptationSettings(
+                adapt_iterations if online else 0,
+                replace(offline, lr=adapt_lr),
+                precision,
+                time_per_sequence,
+                patience,
+            ),
             adapt_batch_size,
             baselines,
             crf,
             precision,
         )
         self.save_hyperparameters()
+        ranges = {"preset": _PRESETS[guidance], **(previous_masks or {})}
+        self._rough = ablated(
+            configured(PREVIOUS_MASKS, ranges, "previous masks"),
+            guidance=guidance,
+            deform=deform,
+            nonrigid=nonrigid,
+            dilate=dilate,
+        )
 
     def make_sampler(self, frames: Sequence[AnnotatedFrame]) -> RefinementSampler:
         """Flip, rotate and deform each annotated frame."""
-        return StillSampler(frames, MaskDeformation(dilation=self.hparams["dilation"]))
+        return StillSampler(frames, self._rough)
 
     def make_propagator(self, network: Networks) -> Propagator:
-        """Refine the dilated mask of the frame before, without flow."""
-        return MaskPropagator(network, dilation=self.hparams["dilation"], precision=self.precision)
-
-    def configure_optimizers(self) -> OptimizerConfig:
-        """SGD under the "poly" schedule (power 0.9, as DeepLab)."""
-        optimizer = torch.optim.SGD(
-            self.network.parameters(),
-            lr=self.hparams["lr"],
-            momentum=self.hparams["momentum"],
-            weight_decay=self.hparams["weight_decay"],
+        """Refine the dilated mask of the frame before, or what else guides the network."""
+        return MaskPropagator(
+            network,
+            dilation=self._rough.dilation,
+            guidance=self.hparams["guidance"],
+            precision=self.precision,
         )
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = PolynomialLR(optimizer, total_iters=steps, power=0.9)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+
+
+def ablated(
+    ranges: MaskDeformation, *, guidance: Guidance, deform: bool, nonrigid: bool, dilate: bool
+) -> MaskDeformation:
+    """Return ranges of rough masks with parts switched off (Table 1).
+
+    Args:
+        ranges: With all parts.
+        guidance: "none" leaves the rough mask empty.
+        deform: Move, scale and bend.
+        nonrigid: Bend.
+        dilate: Grow.
+    """
+    if guidance == "none":
+        return replace(ranges, dilation=0, growth=0, empty=1.0)
+    if not deform:
+        ranges = replace(ranges, scale=0, angle=0, shear=0, shift=0, removed=0, added=0, partial=0)
+    if not (deform and nonrigid):
+        ranges = replace(ranges, spline_points=0)
+    return ranges if dilate else replace(ranges, dilation=0, growth=0)

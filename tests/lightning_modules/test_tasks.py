@@ -32,6 +32,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
         loss: object,
         settings: AdaptationSettings,
         on_step: Callable[[int, float], None],
+        score: Callable[[nn.Module], float] | None,
     ) -> nn.Module:
         colours = torch.zeros(3)
         for _ in range(4):

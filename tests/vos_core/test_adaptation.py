@@ -8,8 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from vos_core.losses import refinement_loss
+from vos_core.optimisation import Solver
 from vos_core.propagation import AdaptationSettings, adapt
 from vos_core.types import RefinementSample
+
+ADAMW = Solver("adamw", lr=1e-2, weight_decay=1e-4)
 
 
 class Tiny(nn.Module):
@@ -40,7 +43,7 @@ def batches(seed: int = 0) -> Iterator[RefinementSample]:
 
 
 def settings(iterations: int = 30) -> AdaptationSettings:
-    return AdaptationSettings(iterations, lr=1e-2, precision="float32")
+    return AdaptationSettings(iterations, ADAMW, precision="float32")
 
 
 def losses(iterations: int, net: nn.Module) -> list[float]:
@@ -116,7 +119,7 @@ def test_a_network_made_in_inference_mode_can_be_adapted() -> None:
 
 def test_bfloat16_reaches_about_the_same_loss() -> None:
     told: list[float] = []
-    options = AdaptationSettings(60, lr=1e-2, precision="bfloat16")
+    options = AdaptationSettings(60, ADAMW, precision="bfloat16")
     adapted = adapt(
         network(), batches(), refinement_loss, options, lambda _, loss: told.append(loss)
     )

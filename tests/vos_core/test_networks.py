@@ -15,7 +15,7 @@ from vos_core.networks import (
     build_network,
     deeplab_vgg,
     list_networks,
-    mask_refiner,
+    timm_encoder,
 )
 from vos_core.networks.normalise import network_input
 
@@ -78,7 +78,7 @@ def test_clips_in_a_batch_do_not_mix(name: str) -> None:
 def test_unknown_network_is_refused_with_a_suggestion() -> None:
     with pytest.raises(ConfigError, match="Did you mean 'mask_refiner'"):
         build_network("mask_refinr")
-    with pytest.raises(TypeError):
+    with pytest.raises(ConfigError, match="Did you mean 'width'"):
         build_network("mask_refiner", widht=3)
 
 
@@ -130,7 +130,7 @@ class TestMaskRefiner:
         torch.save(original.state_dict(), path)
         # timm's own loader runs, on a local file
         local = functools.partial(timm.create_model, pretrained_cfg_overlay={"file": path})
-        monkeypatch.setattr(mask_refiner.timm, "create_model", local)
+        monkeypatch.setattr(timm_encoder.timm, "create_model", local)
         encoder = MaskRefiner("resnet18", pretrained=True, depth=2).encoder
         image, mask = inputs((64, 64))
         x = network_input(image, mask)
@@ -156,7 +156,7 @@ class TestMaskRefiner:
                 raise OSError("no route to host")
             return create(name, pretrained=False, **options)
 
-        monkeypatch.setattr(mask_refiner.timm, "create_model", offline)
+        monkeypatch.setattr(timm_encoder.timm, "create_model", offline)
         torch.manual_seed(0)
         with pytest.warns(UserWarning, match="no route to host"):
             net = MaskRefiner("resnet18", pretrained=True, depth=2)
@@ -188,7 +188,7 @@ class TestDeepLab:
 
         stubbed = DeepLabV2VGG16.__new__(DeepLabV2VGG16)
         nn.Module.__init__(stubbed)
-        stubbed.backbone, stubbed.branches = Stub(), nn.ModuleList([nn.Identity()])
+        stubbed.backbone, stubbed.pyramid = Stub(), nn.Identity()
         logits = stubbed(spot, spot[:, :1])[0, 0]
         assert logits.shape == size
         assert divmod(int(logits.argmax()), size[1]) == (40, 48)

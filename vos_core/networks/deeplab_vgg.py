@@ -1,9 +1,9 @@
 """DeepLabv2-VGG16 with a mask channel, the network of MaskTrack and LucidTracker.
 
 DeepLabv2 (Chen et al., arXiv:1606.00915, "LargeFOV-ASPP" VGG-16 variant): the last two poolings
-keep the resolution, conv5 is dilated by 2, and fc6-fc7-fc8 become four parallel branches with
-dilations 6, 12, 18, 24 whose scores are summed. MaskTrack (Perazzi et al., CVPR 2017, section 3.1)
-adds the previous mask as a fourth input channel. Written from the papers.
+keep the resolution, conv5 is dilated by 2, and fc6-fc7-fc8 become an atrous pyramid. MaskTrack
+(Perazzi et al., CVPR 2017, section 3.1) adds the previous mask as a fourth input channel. Written
+from the papers.
 
 Differs: RGB normalised as ImageNet weights of torchvision expect instead of Caffe's BGR means, so
 the mask channel holds -1 and 1; the answer is one logit, foreground minus background score.
@@ -14,8 +14,8 @@ from collections.abc import Mapping
 import torch
 import torchvision
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from vos_core.networks.atrous import AtrousPyramid, pad_to_cells, upsample_scores
 from vos_core.networks.normalise import network_input
 from vos_core.networks.pretrained import try_pretrained
 from vos_core.networks.registry import register_network
@@ -23,7 +23,6 @@ from vos_core.networks.registry import register_network
 # channels of each convolution; between blocks a 3x3 max-pooling of the given stride
 _BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 _POOL_STRIDES = (2, 2, 2, 1, 1)
-_ASPP_DILATIONS = (6, 12, 18, 24)
 
 
 def _backbone() -> nn.Sequential:
@@ -39,18 +38,6 @@ def _backbone() -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _branch(dilation: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(512, 1024, 3, padding=dilation, dilation=dilation),
-        nn.ReLU(inplace=True),
-        nn.Dropout2d(0.5),
-        nn.Conv2d(1024, 1024, 1),
-        nn.ReLU(inplace=True),
-        nn.Dropout2d(0.5),
-        nn.Conv2d(1024, 2, 1),
-    )
-
-
 @register_network("deeplabv2_vgg16")
 class DeepLabV2VGG16(nn.Module):
     """Image and rough mask in, logit of "this pixel belongs to the object" out.
@@ -63,7 +50,7 @@ class DeepLabV2VGG16(nn.Module):
     def __init__(self, pretrained: bool = False) -> None:
         super().__init__()
         self.backbone = _backbone()
-        self.branches = nn.ModuleList(_branch(dilation) for dilation in _ASPP_DILATIONS)
+        self.pyramid = AtrousPyramid(512)
         self._initialise()
         if pretrained:
             weights = try_pretrained("VGG-16", _imagenet_weights)
@@ -80,25 +67,21 @@ class DeepLabV2VGG16(nn.Module):
         Returns:
             (B, 1, H, W) logits, upsampled bilinearly from stride 8.
         """
-        height, width = image.shape[-2:]
-        # cell i of stride 8 is centred on pixel 8 i; with 8 k + 1 pixels, cells and corners agree
-        padding = (0, (1 - width) % 8, 0, (1 - height) % 8)
-        x = F.pad(network_input(image, previous_mask), padding, mode="replicate")
-        features = self.backbone(x)
-        scores = torch.stack([branch(features) for branch in self.branches]).sum(dim=0)
-        scores = F.interpolate(scores, x.shape[-2:], mode="bilinear", align_corners=True)
-        scores = scores[..., :height, :width]
-        return scores[:, 1:] - scores[:, :1]
+        x = pad_to_cells(network_input(image, previous_mask))
+        scores = self.pyramid(self.backbone(x))
+        return upsample_scores(scores, x.shape[-2:], image.shape[-2:])
+
+    @property
+    def last_layers(self) -> list[nn.Module]:
+        """The layers that give the answer, for learning rates of their own."""
+        return self.pyramid.last_layers
 
     def _initialise(self) -> None:
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                if module.out_channels == 2:
-                    nn.init.normal_(module.weight, std=0.01)
-                else:
-                    nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        for layer in self.backbone:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
         first = self.backbone.get_submodule("0")
         with torch.no_grad():
             first.get_parameter("weight")[:, 3] = 0  # MaskTrack, section 4: zero works as well

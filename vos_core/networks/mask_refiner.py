@@ -7,22 +7,22 @@ DeepLabv2-VGG16, skip connections down to full resolution, and a single logit in
 
 from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vos_core.errors import ConfigError, nearest
 from vos_core.networks.normalise import network_input
-from vos_core.networks.pretrained import try_pretrained
 from vos_core.networks.registry import register_network
+from vos_core.networks.timm_encoder import build_encoder, feature_maps
 
 
 def _conv(inputs: int, outputs: int) -> nn.Sequential:
+    # leaky: with few channels it can happen that all are silent on the object, and then it stays
+    # background for ever, for want of a gradient
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
         nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
+        nn.LeakyReLU(0.1, inplace=True),
     )
 
 
@@ -63,7 +63,7 @@ class MaskRefiner(nn.Module):
         width: int = 32,
     ) -> None:
         super().__init__()
-        self.encoder = _build_encoder(encoder, pretrained, depth)
+        self.encoder = build_encoder(encoder, pretrained, range(depth))
         info: Any = self.encoder.feature_info
         channels: list[int] = info.channels()
         self.blocks = nn.ModuleList()
@@ -74,6 +74,11 @@ class MaskRefiner(nn.Module):
         self.stem = _conv(4, width // 2)
         self.full = _UpBlock(width, width // 2, width // 2)
         self.head = nn.Conv2d(width // 2, 1, 1)
+
+    @property
+    def last_layers(self) -> list[nn.Module]:
+        """The layers that give the answer, for learning rates of their own."""
+        return [self.head]
 
     def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
         """Refine a mask.
@@ -86,50 +91,8 @@ class MaskRefiner(nn.Module):
             (B, 1, H, W) logits.
         """
         x = network_input(image, previous_mask)
-        *skips, deep = self._features(x)
+        *skips, deep = feature_maps(self.encoder, x)
         for block, skip in zip(self.blocks, reversed(skips), strict=True):
             deep = block(deep, skip)
         logits: Tensor = self.head(self.full(deep, self.stem(x)))
         return logits
-
-    def _features(self, x: Tensor) -> list[Tensor]:
-        """Return the encoder's maps, shallow to deep, channels first (swin puts them last)."""
-        maps: list[Tensor] = self.encoder(x)
-        if getattr(self.encoder, "output_fmt", None) == "NHWC":
-            maps = [features.permute(0, 3, 1, 2) for features in maps]
-        return maps
-
-
-def _build_encoder(name: str, pretrained: bool, depth: int) -> nn.Module:
-    """Build a timm encoder of four input channels that returns its first ``depth`` stages."""
-
-    def build(weights: bool) -> nn.Module:
-        encoder: nn.Module = timm.create_model(
-            name,
-            pretrained=weights,
-            features_only=True,
-            in_chans=4,
-            out_indices=tuple(range(depth)),
-        )
-        return encoder
-
-    if not timm.is_model(name):
-        raise ConfigError(f"timm has no model {name!r}.{nearest(name, timm.list_models())}")
-    encoder = try_pretrained(name, lambda: build(weights=True)) if pretrained else None
-    loaded = encoder is not None
-    encoder = encoder or build(weights=False)
-    _silence_mask_channel(encoder, rescale=loaded)
-    return encoder
-
-
-def _silence_mask_channel(encoder: nn.Module, rescale: bool) -> None:
-    """Zero the filters of the fourth input channel.
-
-    timm fills a fourth channel with a copy of the red filters and shrinks all by 3/4;
-    ``rescale`` undoes the shrinking so that the RGB response is the pretrained one.
-    """
-    first = next(m for m in encoder.modules() if isinstance(m, nn.Conv2d) and m.in_channels == 4)
-    with torch.no_grad():
-        if rescale:
-            first.weight *= 4 / 3
-        first.weight[:, 3] = 0

@@ -1,5 +1,6 @@
 """Networks by name; names are explicit strings, never derived from class names."""
 
+import inspect
 from collections.abc import Callable
 
 from torch import nn
@@ -32,11 +33,18 @@ def build_network(name: str, **options: object) -> nn.Module:
         **options: Constructor arguments of that network.
 
     Raises:
-        ConfigError: If the name is unknown; the message holds the nearest one.
+        ConfigError: If the name or an option is unknown; the message holds the nearest one.
     """
     if name not in _BUILDERS:
         known = list_networks()
         raise ConfigError(
             f"Unknown network {name!r}; there are {', '.join(known)}.{nearest(name, known)}"
         )
+    known = list(inspect.signature(_BUILDERS[name]).parameters)
+    for option in options:
+        if option not in known:
+            raise ConfigError(
+                f"network {name!r} has no option {option!r}, but {', '.join(known)}."
+                f"{nearest(option, known)}"
+            )
     return _BUILDERS[name](**options)

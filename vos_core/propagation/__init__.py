@@ -1,17 +1,19 @@
 """From annotated frames to a whole clip."""
 
-from vos_core.propagation.adaptation import AdaptationSettings, adapt
+from vos_core.propagation.adaptation import AdaptationSettings, Score, adapt
 from vos_core.propagation.baselines import FirstMaskCopier
 from vos_core.propagation.fusion import merge_logits
-from vos_core.propagation.mask_propagation import MaskPropagator
+from vos_core.propagation.mask_propagation import Guidance, MaskPropagator
 from vos_core.propagation.run import Propagator, Refinement, run_sequence
 
 __all__ = [
     "AdaptationSettings",
     "FirstMaskCopier",
+    "Guidance",
     "MaskPropagator",
     "Propagator",
     "Refinement",
+    "Score",
     "adapt",
     "merge_logits",
     "run_sequence",

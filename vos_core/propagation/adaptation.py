@@ -1,17 +1,19 @@
 """Online adaptation: fit a copy of the network to one sequence before propagating."""
 
 import copy
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from vos_core.optimisation import one_cycle
-from vos_core.precision import Precision, autocast
+from vos_core.optimisation import Solver
+from vos_core.precision import Precision, autocast, loss_scaler
 from vos_core.types import RefinementSample
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+Score = Callable[[nn.Module], float]
 
 
 @dataclass(frozen=True)
@@ -20,15 +22,21 @@ class AdaptationSettings:
 
     Attributes:
         iterations: Optimisation steps; 0 leaves the network as it is.
-        lr: Peak learning rate of AdamW, reached after a tenth of the steps, zero at the end.
-        weight_decay: Of AdamW.
+        solver: The optimiser and its schedule.
         precision: Arithmetic of the network.
+        seconds: Stop by the clock, too; the schedule then follows whichever of steps and clock is
+            farther. The same run on another machine so gives other weights.
+        patience: Stop when the score on held-out samples has not risen for this many checks; 0
+            checks nothing.
+        check_every: Steps from one check to the next.
     """
 
-    iterations: int = 200
-    lr: float = 1e-2
-    weight_decay: float = 1e-4
+    iterations: int
+    solver: Solver
     precision: Precision = "auto"
+    seconds: float | None = None
+    patience: int = 0
+    check_every: int = 25
 
 
 def adapt(
@@ -37,6 +45,7 @@ def adapt(
     loss: Loss,
     settings: AdaptationSettings,
     on_step: Callable[[int, float], None] | None = None,
+    score: Score | None = None,
 ) -> nn.Module:
     """Return a copy of ``network`` fitted to ``batches``; the network itself stays as it is.
 
@@ -47,16 +56,19 @@ def adapt(
         network: ``network(image, previous_mask) -> (B, 1, H, W) logits``.
         batches: Endless training batches on the network's device.
         loss: Of (B, 1, H, W) logits and (B, H, W) targets.
-        settings: Length, optimiser, arithmetic.
+        settings: Length, solver, arithmetic.
         on_step: Told the step and its loss, for progress bars and logs.
+        score: How good a network is on held-out samples, for ``settings.patience``. The weights
+            of the best check are returned.
     """
     with torch.inference_mode(False), torch.enable_grad():
         adapted = copy.deepcopy(network).to(memory_format=torch.channels_last).train()
         if settings.iterations == 0:
             return adapted.eval()
-        optimizer, schedule = one_cycle(
-            adapted.parameters(), settings.lr, settings.weight_decay, settings.iterations
-        )
+        optimizer, schedule = settings.solver.build(adapted, settings.iterations)
+        clock = _Clock(settings.seconds)
+        best = _Best(score, settings) if score and settings.patience else None
+        scaler = loss_scaler(next(adapted.parameters()).device, settings.precision)
         for step in range(settings.iterations):
             batch = next(batches)
             image = batch["image"].to(memory_format=torch.channels_last)
@@ -64,9 +76,64 @@ def adapt(
                 logits = adapted(image, batch["previous_mask"])
             value = loss(logits.float(), batch["target"])
             optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(value)
-            optimizer.step()
-            schedule.step()
+            torch.autograd.backward(scaler.scale(value))
+            scaler.step(optimizer)
+            scaler.update()
             if on_step:
                 on_step(step, value.item())
+            done = max(step + 1, int(clock.share * settings.iterations))
+            while schedule.last_epoch < min(done, settings.iterations):
+                schedule.step()
+            if done >= settings.iterations or (best and best.is_past(step, adapted)):
+                break
+        if best:
+            best.restore(adapted)
     return adapted.eval()
+
+
+class _Clock:
+    """How much of a time budget is used up; none without a budget."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._began = time.monotonic()
+        self._seconds = seconds
+
+    @property
+    def share(self) -> float:
+        if self._seconds is None:
+            return 0.0
+        return (time.monotonic() - self._began) / max(self._seconds, 1e-9)
+
+
+class _Best:
+    """Remembers the best weights, and for how long there were none better."""
+
+    def __init__(self, score: Score, settings: AdaptationSettings) -> None:
+        self._score = score
+        self._settings = settings
+        self._best = -1.0
+        self._weights: dict[str, Tensor] = {}
+        self._checks_since = 0
+
+    def is_past(self, step: int, network: nn.Module) -> bool:
+        """Check the network if it is time to, and say whether to give up."""
+        if (step + 1) % self._settings.check_every:
+            return False
+        score = self._measure(network)
+        self._checks_since += 1
+        if score > self._best:
+            self._best, self._checks_since = score, 0
+            self._weights = copy.deepcopy(network.state_dict())
+        return self._checks_since >= self._settings.patience
+
+    def restore(self, network: nn.Module) -> None:
+        """Give the network its best weights, which may be those it has."""
+        if self._weights and self._measure(network) < self._best:
+            network.load_state_dict(self._weights)
+
+    def _measure(self, network: nn.Module) -> float:
+        network.eval()
+        with torch.no_grad():
+            score = self._score(network)
+        network.train()
+        return score

@@ -5,7 +5,9 @@ LucidTracker (Khoreva et al., section 2) first moves it along the optical flow.
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -18,6 +20,9 @@ from vos_core.propagation.baselines import split_objects
 from vos_core.propagation.fusion import merge_logits
 from vos_core.types import Image
 
+Guidance = Literal["mask", "box", "none"]
+"""What a network is told of the frame before: the mask, the box around it, or nothing."""
+
 
 class MaskPropagator:
     """Tracks all objects of a clip; those that share a network go through it as one batch.
@@ -27,6 +32,7 @@ class MaskPropagator:
             objects, or one per object id. Used in evaluation mode, never changed.
         flow: Moves the last masks to the new frame; ``None`` leaves them in place.
         dilation: Radius in pixels by which the guiding masks are grown (MaskTrack, section 3.1).
+        guidance: What is shown of the last masks (MaskTrack, section 5.2: input channel).
         flip_average: Average the answers for the frame and its mirror image.
         coherence: Drop parts of an answer that are farther than this many pixels from the mask
             that guided it; ``None`` keeps all.
@@ -38,6 +44,7 @@ class MaskPropagator:
         network: nn.Module | Mapping[int, nn.Module],
         flow: FlowEstimator | None = None,
         dilation: int = 0,
+        guidance: Guidance = "mask",
         flip_average: bool = False,
         coherence: int | None = None,
         precision: Precision = "auto",
@@ -48,6 +55,7 @@ class MaskPropagator:
             module.eval()
         self._flow = flow
         self._dilation = dilation
+        self._guidance: Guidance = guidance
         self._flip_average = flip_average
         self._coherence = coherence
         self._precision: Precision = precision
@@ -130,6 +138,10 @@ class MaskPropagator:
             flow = torch.from_numpy(self._flow(image, self._last_frame)).to(frame.device)
             guides = warp_backward(guides[None], flow.permute(2, 0, 1)[None])[0]
             self._last_frame = image
+        if self._guidance == "none":
+            return torch.zeros_like(guides)
+        if self._guidance == "box":
+            guides = box_masks(guides)
         return dilate_masks(guides, self._dilation)
 
 
@@ -154,6 +166,20 @@ def dilate_masks(masks: Tensor, radius: int) -> Tensor:
         shifted = F.pad(row, (0, 0, radius, radius))[:, radius + dy : radius + dy + masks.shape[-2]]
         grown = torch.maximum(grown, shifted)
     return grown
+
+
+def box_masks(masks: Tensor) -> Tensor:
+    """Fill the bounding box of the largest component of each (N, H, W) soft mask.
+
+    The other components are left out, for a false one far away would make the next box huge.
+    """
+    boxes = np.zeros(masks.shape, dtype=np.float32)
+    for box, mask in zip(boxes, (masks > 0.5).byte().cpu().numpy(), strict=True):
+        _, _, parts, _ = cv2.connectedComponentsWithStats(mask)
+        if len(parts) > 1:
+            x, y, width, height, _ = max(parts[1:], key=lambda part: part[cv2.CC_STAT_AREA])
+            box[y : y + height, x : x + width] = 1
+    return torch.from_numpy(boxes).to(masks)
 
 
 def _to_image(frame: Tensor) -> Image:

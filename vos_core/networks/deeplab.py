@@ -1,0 +1,52 @@
+"""DeepLabv2 with a mask channel on any timm encoder: MaskTrack's network with another backbone.
+
+As ``deeplab_vgg``, after Chen et al. (arXiv:1606.00915) and Perazzi et al. (CVPR 2017): strides of
+the encoder beyond 8 become dilations, and the atrous pyramid scores its last stage.
+"""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from vos_core.networks.atrous import STRIDE, AtrousPyramid, pad_to_cells, upsample_scores
+from vos_core.networks.normalise import network_input
+from vos_core.networks.registry import register_network
+from vos_core.networks.timm_encoder import build_encoder, feature_maps
+
+
+@register_network("deeplabv2")
+class DeepLabV2(nn.Module):
+    """Image and rough mask in, logit of "this pixel belongs to the object" out.
+
+    Args:
+        encoder: Any timm model that supports ``features_only`` and an output stride of 8.
+        pretrained: Start from ImageNet weights (timm's cache or the network) if they can be had.
+        width: Channels within the branches of the pyramid.
+    """
+
+    def __init__(
+        self, encoder: str = "resnet18", pretrained: bool = False, width: int = 256
+    ) -> None:
+        super().__init__()
+        self.encoder = build_encoder(encoder, pretrained, stages=(-1,), output_stride=STRIDE)
+        info: Any = self.encoder.feature_info
+        self.pyramid = AtrousPyramid(info.channels()[-1], width)
+
+    def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
+        """Refine a mask.
+
+        Args:
+            image: (B, 3, H, W) float in [0, 1].
+            previous_mask: (B, 1, H, W) float in [0, 1].
+
+        Returns:
+            (B, 1, H, W) logits, upsampled bilinearly from stride 8.
+        """
+        x = pad_to_cells(network_input(image, previous_mask))
+        scores = self.pyramid(feature_maps(self.encoder, x)[-1])
+        return upsample_scores(scores, x.shape[-2:], image.shape[-2:])
+
+    @property
+    def last_layers(self) -> list[nn.Module]:
+        """The layers that give the answer, for learning rates of their own."""
+        return self.pyramid.last_layers

@@ -1,0 +1,78 @@
+"""Encoders of timm with a fourth input channel for the mask."""
+
+from collections.abc import Sequence
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from vos_core.errors import ConfigError, nearest
+from vos_core.networks.pretrained import try_pretrained
+
+
+def build_encoder(
+    name: str, pretrained: bool, stages: Sequence[int], output_stride: int | None = None
+) -> nn.Module:
+    """Build a timm encoder of four input channels that returns the maps of some of its stages.
+
+    The filters of the mask start at zero, so a pretrained encoder first answers as it would to
+    the image alone.
+
+    Args:
+        name: Any timm model that supports ``features_only``.
+        pretrained: Start from ImageNet weights (timm's cache or the network) if they can be had.
+        stages: Which stages, counted from the shallowest; -1 is the last.
+        output_stride: Strides beyond this become dilations; None keeps them.
+
+    Raises:
+        ConfigError: If timm has no such model, or cannot dilate it.
+    """
+    if not timm.is_model(name):
+        raise ConfigError(f"timm has no model {name!r}.{nearest(name, timm.list_models())}")
+    dilated = {} if output_stride is None else {"output_stride": output_stride}
+
+    def build(weights: bool) -> nn.Module:
+        encoder: nn.Module = timm.create_model(
+            name,
+            pretrained=weights,
+            features_only=True,
+            in_chans=4,
+            out_indices=tuple(stages),
+            **dilated,
+        )
+        return encoder
+
+    try:
+        encoder = try_pretrained(name, lambda: build(weights=True)) if pretrained else None
+        loaded = encoder is not None
+        encoder = encoder or build(weights=False)
+    except (TypeError, AssertionError, NotImplementedError) as err:
+        if not dilated:
+            raise
+        raise ConfigError(
+            f"timm cannot dilate {name!r} to a stride of {output_stride}; choose another encoder, "
+            "such as 'resnet18'."
+        ) from err
+    _silence_mask_channel(encoder, rescale=loaded)
+    return encoder
+
+
+def feature_maps(encoder: nn.Module, x: Tensor) -> list[Tensor]:
+    """Return an encoder's maps, shallow to deep, channels first (swin puts them last)."""
+    maps: list[Tensor] = encoder(x)
+    if getattr(encoder, "output_fmt", None) == "NHWC":
+        maps = [features.permute(0, 3, 1, 2) for features in maps]
+    return maps
+
+
+def _silence_mask_channel(encoder: nn.Module, rescale: bool) -> None:
+    """Zero the filters of the fourth input channel.
+
+    timm fills a fourth channel with a copy of the red filters and shrinks all by 3/4;
+    ``rescale`` undoes the shrinking so that the RGB response is the pretrained one.
+    """
+    first = next(m for m in encoder.modules() if isinstance(m, nn.Conv2d) and m.in_channels == 4)
+    with torch.no_grad():
+        if rescale:
+            first.weight *= 4 / 3
+        first.weight[:, 3] = 0
