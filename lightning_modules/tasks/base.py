@@ -22,8 +22,8 @@ from lightning_modules.metrics import MaskJaccard
 from vos_core.clips import annotated_frames
 from vos_core.errors import CheckpointError
 from vos_core.losses import refinement_loss
-from vos_core.postprocess import DenseCRF
 from vos_core.optimisation import Solver
+from vos_core.postprocess import DenseCRF
 from vos_core.precision import Precision, autocast
 from vos_core.propagation import (
     AdaptationSettings,

@@ -2,33 +2,74 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from cli import main
 from lightning_modules.parser import CONFIGS
+from tests.fakes.registry import STILL_FAKES
 
 EXPERIMENTS = sorted(CONFIGS.glob("*.yaml"))
+SMALL = sorted((CONFIGS / "small").glob("*.yaml"))
+ROWS = sorted((CONFIGS / "ablation").glob("*/*.yaml"))
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(CONFIGS).with_suffix(""))
 
 
 def test_there_are_configs() -> None:
-    assert "lucid" in [path.stem for path in EXPERIMENTS]
+    names = list(map(name, [*EXPERIMENTS, *SMALL, *ROWS]))
+    assert {"lucid", "small/masktrack", "ablation/masktrack/boxes"} <= set(names)
 
 
-@pytest.mark.parametrize("config", EXPERIMENTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("config", [*EXPERIMENTS, *SMALL], ids=name)
 def test_config_fits_and_tests_on_the_toy_set(config: Path, tiny_toy: Path, tmp_path: Path) -> None:
+    scores = fit([config], tiny_toy, tmp_path)
+    assert 0 <= scores["global"]["J&F_mean"] <= 1
+
+
+@pytest.mark.parametrize("row", ROWS, ids=name)
+def test_row_of_an_ablation_is_a_change_of_its_config(
+    row: Path, tiny_toy: Path, tmp_path: Path
+) -> None:
+    base = CONFIGS / "small" / f"{row.parent.name}.yaml"
+    scores = fit([base, row], tiny_toy, tmp_path)
+    assert 0 <= scores["global"]["J&F_mean"] <= 1
+    changed = yaml.safe_load(row.read_text())
+    used = yaml.safe_load((run_folder(tmp_path, row) / "config.yaml").read_text())
+    for section, settings in changed.items():
+        told = used[section].get("init_args", used[section])
+        for key, value in settings.get("init_args", settings).items():
+            # the data is that of the test
+            assert key == "train_sets" or told[key] == value
+
+
+def run_folder(runs: Path, config: Path) -> Path:
+    return runs / config.stem / "version_0"
+
+
+def fit(configs: list[Path], toy: Path, runs: Path) -> dict[str, Any]:
+    """Run configs, the later ones changing the earlier, and return the scores."""
+    still = STILL_FAKES["ecssd"](runs / "stills").root
     options = [
-        f"--data.root={tiny_toy}",
+        f"--data.root={toy}",
         "--data.size=[48,80]",
         "--data.samples_per_epoch=2",
         "--data.batch_size=2",
         "--model.adapt_iterations=1",
         "--model.adapt_batch_size=2",
         "--model.pretrained=false",
-        "--trainer.max_epochs=1",
+        "--data.num_workers=0",
         "--trainer.accelerator=cpu",
-        f"--trainer.default_root_dir={tmp_path}",
+        f"--trainer.default_root_dir={runs}",
     ]
-    assert main(["fit", f"--config={config}", *options]) == 0
-    scores = json.loads((tmp_path / config.stem / "version_0" / "scores.json").read_text())
-    assert 0 <= scores["global"]["J&F_mean"] <= 1
+    if any("train_sets" in config.read_text() for config in configs):
+        options.append(f"--data.train_sets=[{{dataset: ecssd, root: {still}}}]")
+    if not any("max_epochs: 0" in config.read_text() for config in configs):
+        options.append("--trainer.max_epochs=1")
+    assert main(["fit", *(f"--config={config}" for config in configs), *options]) == 0
+    scores: dict[str, Any] = json.loads((run_folder(runs, configs[-1]) / "scores.json").read_text())
+    return scores

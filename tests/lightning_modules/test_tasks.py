@@ -4,19 +4,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from augment.deformation import PREVIOUS_MASKS
+from augment.deformation import PREVIOUS_MASKS, MaskDeformation
 from augment.lucid import PRESETS
-from augment.refinement import LucidSampler
+from augment.refinement import LucidSampler, RefinementSampler, StillSampler
 from datasets_vos import open_dataset
-from lightning_modules.tasks import LucidTask, base
+from lightning_modules.tasks import LucidTask, MaskTrackTask, base
 from tests.fakes import fake_frame, fake_label_map
 from vos_core.errors import ConfigError
-from vos_core.propagation import AdaptationSettings
-from vos_core.types import ClipJob, RefinementSample
+from vos_core.optimisation import Solver
+from vos_core.propagation import AdaptationSettings, Score
+from vos_core.types import VOID, ClipJob, RefinementSample
 
 Seen = list[tuple[int, AdaptationSettings]]
 
@@ -82,3 +84,99 @@ def test_lucid_dreams_are_drawn_from_what_the_config_says() -> None:
 def test_the_config_says_how_plates_are_filled() -> None:
     plates = [lucid_sampler(filling=f).scenes[0].plates[0] for f in ("patches", "telea")]
     assert (plates[0] != plates[1]).any()
+
+
+def masktrack(**settings: object) -> MaskTrackTask:
+    return MaskTrackTask(
+        network="mask_refiner",
+        network_options={"encoder": "resnet10t", "width": 8},
+        pretrained=False,
+        **settings,
+    )
+
+
+def rough(**settings: object) -> tuple[MaskDeformation, int]:
+    """Return what a task draws rough masks from, and by how much it grows those of a clip."""
+    task = masktrack(**settings)
+    sampler = task.make_sampler([(fake_frame(0), fake_label_map(0))])
+    assert isinstance(sampler, StillSampler)
+    propagator = task.make_propagator(task.network)
+    return sampler.deformation, propagator._dilation
+
+
+def test_the_rows_of_the_ablation_change_what_they_say_and_nothing_else() -> None:
+    published = PREVIOUS_MASKS["masktrack"]
+    assert rough() == (published, 5)
+    assert rough(dilate=False) == (replace(published, dilation=0), 0)
+    assert rough(nonrigid=False) == (replace(published, spline_points=0), 5)
+    still = replace(published, spline_points=0, scale=0, shift=0)
+    assert rough(deform=False) == (still, 5)
+    assert rough(deform=False, dilate=False) == (replace(still, dilation=0), 0)
+    assert rough(guidance="box") == (PREVIOUS_MASKS["jittered_box"], 0)
+    assert rough(guidance="none") == (replace(published, dilation=0, empty=1.0), 0)
+    assert rough(previous_masks={"dilation": 3}) == (replace(published, dilation=3), 3)
+
+
+def test_without_deformation_rough_masks_are_the_true_ones() -> None:
+    task = masktrack(deform=False, dilate=False)
+    sampler = task.make_sampler([(fake_frame(0), fake_label_map(0))])
+    sample = sampler(np.random.default_rng(0))
+    known = sample["target"] != VOID
+    assert torch.equal(sample["previous_mask"][0][known] > 0, sample["target"][known] == 1)
+
+
+def test_a_network_that_is_told_nothing_learns_from_empty_masks() -> None:
+    sampler = masktrack(guidance="none").make_sampler([(fake_frame(0), fake_label_map(0))])
+    rng = np.random.default_rng(0)
+    samples = [sampler(rng) for _ in range(10)]
+    assert not any(sample["previous_mask"].any() for sample in samples)
+    assert all((sample["target"] == 1).any() for sample in samples)
+
+
+def test_online_fine_tuning_uses_the_offline_solver_at_its_own_rate() -> None:
+    task = masktrack(lr=1e-3, adapt_lr=2e-4, momentum=0.5, head_rate=7)
+    assert task.solver == Solver("sgd", 1e-3, 5e-4, 0.5, 7)
+    assert task.adaptation.solver == replace(task.solver, lr=2e-4)
+    assert task.adaptation.iterations == 200
+    assert masktrack(online=False).adaptation.iterations == 0
+
+
+def test_an_unknown_network_option_is_refused() -> None:
+    with pytest.raises(ConfigError, match="Did you mean 'width'"):
+        MaskTrackTask(network="mask_refiner", network_options={"widht": 8}, pretrained=False)
+
+
+def test_the_objects_of_a_clip_share_the_seconds(davis_root: Path, seen: Seen) -> None:
+    task = LucidTask(encoder="resnet10t", width=8, time_per_sequence=90.0)
+    clip = open_dataset("davis2017", davis_root).clip("cat")
+    task._adapt_to(ClipJob(clip, (48, 64), "davis2017"))
+    shares = [settings.seconds for _, settings in seen]
+    # taking frames apart counts; what one object leaves over the next ones get
+    assert all(share is not None for share in shares)
+    assert 20 < shares[0] < 30
+    assert shares[0] < shares[1] < shares[2] < 90
+
+
+def test_patience_looks_at_samples_of_its_own(
+    davis_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores: list[float] = []
+    task = LucidTask(encoder="resnet10t", width=8, adapt_iterations=150, patience=1)
+    held_out = task._held_out
+
+    def watched(sampler: RefinementSampler, rng: np.random.Generator) -> Score:
+        score = held_out(sampler, rng)
+        assert score is not None
+
+        def remembered(network: nn.Module) -> float:
+            scores.append(score(network))
+            return scores[-1]
+
+        return remembered
+
+    monkeypatch.setattr(task, "_held_out", watched)
+    monkeypatch.setattr(task, "_watch", lambda *_: None)
+    clip = open_dataset("davis2017", davis_root).clip("cat")
+    task._adapt_to(ClipJob(clip, (48, 64), "davis2017"))
+    assert len(scores) >= 2 * 3  # of each object one by and by, one at the end
+    assert all(0 <= score <= 1 for score in scores)

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 
 from vos_core.losses import refinement_loss
 from vos_core.optimisation import Solver
-from vos_core.propagation import AdaptationSettings, adapt
+from vos_core.propagation import AdaptationSettings, adapt, adaptation
 from vos_core.types import RefinementSample
 
 ADAMW = Solver("adamw", lr=1e-2, weight_decay=1e-4)
@@ -125,3 +126,86 @@ def test_bfloat16_reaches_about_the_same_loss() -> None:
     )
     assert told[-1] < 0.4 * told[0]
     assert all(parameter.dtype == torch.float32 for parameter in adapted.parameters())
+
+
+class FakeClock:
+    """A clock on which every look takes a second."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+def test_the_clock_ends_it_and_the_rate_has_come_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adaptation.time, "monotonic", FakeClock())
+    rates: list[float] = []
+    build = Solver.build
+
+    def watched(self: Solver, net: nn.Module, steps: int) -> tuple[object, object]:
+        optimizer, schedule = build(self, net, steps)
+        optimizer.register_step_pre_hook(lambda o, *_: rates.append(o.param_groups[0]["lr"]))
+        return optimizer, schedule
+
+    monkeypatch.setattr(Solver, "build", watched)
+    slow = replace(settings(1000), seconds=10.0, solver=Solver("sgd", 0.1, 0.0))
+    adapt(network(), batches(), refinement_loss, slow)
+    # the schedule of a thousand steps is gone through in ten
+    assert rates == pytest.approx([0.1 * (1 - t / 10) ** 0.9 for t in range(10)], abs=1e-3)
+
+
+def test_a_budget_that_is_long_enough_changes_nothing() -> None:
+    free, ample = (
+        adapt(network(), batches(), refinement_loss, each).state_dict()
+        for each in (settings(), replace(settings(), seconds=1e6))
+    )
+    assert all(torch.equal(free[key], ample[key]) for key in free)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -3.0])
+def test_a_budget_that_is_used_up_still_gives_a_step(seconds: float) -> None:
+    net = network()
+    told: list[int] = []
+    options = replace(settings(), seconds=seconds)
+    adapted = adapt(net, batches(), refinement_loss, options, lambda step, _: told.append(step))
+    assert told == [0]
+    assert not torch.equal(adapted.layers[0].weight, net.layers[0].weight)
+
+
+def test_patience_ends_it_and_gives_back_the_best() -> None:
+    scores = iter([0.2, 0.6, 0.5, 0.6, 0.1, 0.1])  # the last once more, to compare
+    seen: list[dict[str, Tensor]] = []
+
+    def score(net: nn.Module) -> float:
+        assert not net.training
+        seen.append(copy.deepcopy(net.state_dict()))
+        return next(scores)
+
+    told: list[int] = []
+    options = replace(settings(1000), patience=3, check_every=5)
+    adapted = adapt(
+        network(), batches(), refinement_loss, options, lambda step, _: told.append(step), score
+    )
+    # checks after 5, 10, ... steps; the best is the second, and the third after it is the last
+    assert len(told) == 25
+    best = seen[1]
+    assert all(torch.equal(value, best[key]) for key, value in adapted.state_dict().items())
+
+
+def test_without_patience_nothing_is_scored() -> None:
+    def score(net: nn.Module) -> float:
+        raise AssertionError
+
+    adapt(network(), batches(), refinement_loss, settings(), score=score)
+
+
+def test_float16_reaches_about_the_same_loss() -> None:
+    told: list[float] = []
+    options = AdaptationSettings(60, ADAMW, precision="float16")
+    adapted = adapt(
+        network(), batches(), refinement_loss, options, lambda _, loss: told.append(loss)
+    )
+    assert told[-1] < 0.4 * told[0]
+    assert all(parameter.isfinite().all() for parameter in adapted.parameters())

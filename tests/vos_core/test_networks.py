@@ -216,3 +216,33 @@ class TestDeepLab:
             assert torch.equal(layer.weight[:, : expected.shape[1]], expected)
             assert torch.equal(layer.bias, weights[f"features.{position}.bias"])
         assert (loaded[0].weight[:, 3] == 0).all()
+
+
+class TestDeepLabOnOtherEncoders:
+    def test_features_are_of_stride_8(self) -> None:
+        net = network("deeplabv2").eval()
+        with torch.no_grad():
+            features = timm_encoder.feature_maps(net.encoder, torch.zeros(1, 4, 65, 97))[-1]
+        assert features.shape[-2:] == (9, 13)
+        assert len(net.pyramid.branches) == 4
+
+    def test_an_encoder_that_cannot_be_dilated_is_refused(self) -> None:
+        with pytest.raises(ConfigError, match="cannot dilate 'vit_tiny_patch16_224'"):
+            build_network("deeplabv2", encoder="vit_tiny_patch16_224")
+
+    def test_the_answer_does_not_depend_on_the_mask_at_first(self) -> None:
+        net = network("deeplabv2").eval()
+        image, mask = inputs((33, 41))
+        with torch.no_grad():
+            torch.testing.assert_close(net(image, mask), net(image, torch.zeros_like(mask)))
+
+
+def test_a_refiner_whose_channels_are_all_silent_still_learns() -> None:
+    """A plain rectifier lets no gradient through there, and the object is lost for good."""
+    net = build_network("mask_refiner", depth=2, width=4).train()
+    norm = net.full.merge[1]
+    with torch.no_grad():
+        norm.weight.fill_(0.01)
+        norm.bias.fill_(-1.0)
+    net(*inputs((33, 41), batch=2)).sum().backward()
+    assert norm.bias.grad.abs().min() > 0

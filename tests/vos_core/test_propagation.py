@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from vos_core.flow import DISFlow
 from vos_core.propagation import FirstMaskCopier, MaskPropagator, merge_logits, run_sequence
 from vos_core.propagation.baselines import split_objects
-from vos_core.propagation.mask_propagation import dilate_masks
+from vos_core.propagation.mask_propagation import Guidance, box_masks, dilate_masks
 from vos_core.propagation.run import to_tensor
 from vos_core.types import Annotation, FloatArray, Image
 
@@ -253,6 +253,41 @@ class TestMaskPropagator:
         assert not propagator.step(frame(1)).requires_grad
         for key, value in network.state_dict().items():
             assert torch.equal(value, before[key])
+
+
+class TestGuidance:
+    def start(self, guidance: Guidance, label_map: Tensor, dilation: int = 0) -> Tensor:
+        """Return the mask that answers the second frame if the network repeats what it is told."""
+        propagator = MaskPropagator(Echo(), dilation=dilation, guidance=guidance)
+        propagator.start(frame(), label_map)
+        return propagator.step(frame(1))[1] > 0.5
+
+    def corner_and_speck(self) -> Tensor:
+        label_map = torch.zeros(SIZE, dtype=torch.uint8)
+        label_map[5:15, 10:13] = 1
+        label_map[12:15, 10:24] = 1
+        label_map[28:30, 40:42] = 1
+        return label_map
+
+    def test_a_box_is_that_of_the_largest_part(self) -> None:
+        told = self.start("box", self.corner_and_speck())
+        box = torch.zeros(SIZE, dtype=torch.bool)
+        box[5:15, 10:24] = True
+        assert torch.equal(told, box)
+
+    def test_a_mask_is_told_as_it_is(self) -> None:
+        label_map = self.corner_and_speck()
+        assert torch.equal(self.start("mask", label_map), label_map == 1)
+
+    @pytest.mark.parametrize("dilation", [0, 3])
+    def test_nothing_is_told(self, dilation: int) -> None:
+        assert not self.start("none", self.corner_and_speck(), dilation).any()
+
+    def test_each_object_has_its_own_box_and_an_absent_one_has_none(self) -> None:
+        masks = torch.stack([(labels((1, 2, 3)) == 1).float(), torch.zeros(SIZE)])
+        boxes = box_masks(masks)
+        assert torch.equal(boxes, masks)
+        assert boxes.dtype == masks.dtype
 
 
 class Constant(nn.Module):
