@@ -1,15 +1,20 @@
 """Reading what a method is given from a clip."""
 
+from collections.abc import Sequence
+
 from vos_core.errors import MaskError
 from vos_core.resize import resize_annotation, resize_image
-from vos_core.types import Clip, Image, LabelMap
+from vos_core.types import Annotation, Clip, Image, LabelMap
 
 
-def annotated_frames(clip: Clip, size: tuple[int, int] | None) -> list[tuple[Image, LabelMap]]:
+def annotated_frames(
+    clip: Clip, size: tuple[int, int] | None, annotations: Sequence[Annotation] | None = None
+) -> list[tuple[Image, LabelMap]]:
     """Return the annotated frames of a clip with their label maps.
 
     Args:
         clip: Only its annotated frames are read.
+        annotations: What is given of it, if not its own annotations.
         size: (height, width) to resize to; ``None`` is the native size.
 
     Returns:
@@ -19,7 +24,7 @@ def annotated_frames(clip: Clip, size: tuple[int, int] | None) -> list[tuple[Ima
         MaskError: If two objects are so small that only one survives the resizing.
     """
     pairs = []
-    for annotation in clip.annotations:
+    for annotation in clip.annotations if annotations is None else annotations:
         labels = resize_annotation(annotation, size)
         for object_id in annotation.object_ids:
             if not (labels == object_id).any():

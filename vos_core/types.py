@@ -102,12 +102,21 @@ class ClipJob:
         size: (height, width) at which networks work; ``None`` is the native size.
         protocol: Name of the rules it is scored by; ``None`` where there is no truth to score.
         categories: Object id -> category, for rules that average over categories.
+        annotations: Frames that are given in place of the clip's own annotations, ordered by
+            frame, each with all objects that it shows; every other frame is then segmented from
+            the nearest of them, forwards or backwards.
     """
 
     clip: Clip
     size: tuple[int, int] | None
     protocol: str | None
     categories: Mapping[int, str] = field(default_factory=dict)
+    annotations: Sequence[Annotation] | None = None
+
+    @property
+    def given(self) -> Sequence[Annotation]:
+        """What a method may know of the masks."""
+        return self.clip.annotations if self.annotations is None else self.annotations
 
 
 @dataclass(frozen=True)

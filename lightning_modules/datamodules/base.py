@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from datasets_vos import PROTOCOLS, VOSDataset, open_dataset
+from datasets_vos.annotating import Annotate, annotate_frames, frames_to_annotate
 from datasets_vos.scoring import categories_of
 from lightning_modules.datamodules.samplers import BalancedSampler, StreamSampler
 from vos_core.errors import ConfigError
@@ -34,10 +35,17 @@ class SampleSource(ABC, Generic[Sample]):
 class _Jobs(Dataset[ClipJob]):
     """One clip per item."""
 
-    def __init__(self, clips: VOSDataset, size: tuple[int, int], protocol: str | None) -> None:
+    def __init__(
+        self,
+        clips: VOSDataset,
+        size: tuple[int, int],
+        protocol: str | None,
+        annotate: Annotate | None,
+    ) -> None:
         self._clips = clips
         self._size = size
         self._protocol = protocol
+        self._annotate = annotate
 
     def __len__(self) -> int:
         return len(self._clips)
@@ -46,7 +54,9 @@ class _Jobs(Dataset[ClipJob]):
         clip = self._clips[index]
         # The first mask is given, and in the test splits of DAVIS 2017 it is the only one.
         protocol = self._protocol if len(clip.truth_frames) > 1 else None
-        return ClipJob(clip, self._size, protocol, categories_of(clip) if protocol else {})
+        categories = categories_of(clip) if protocol else {}
+        given = None if self._annotate is None else annotate_frames(clip, self._annotate)
+        return ClipJob(clip, self._size, protocol, categories, given)
 
 
 class _Samples(Dataset[Sample]):
@@ -75,6 +85,7 @@ class BaseVOSDataModule(L.LightningDataModule, ABC):
         split: Its split.
         sequences: Restrict it to these sequences.
         mask: For "folder": the mask of the first frame.
+        annotate: What is given of each clip, see :func:`datasets_vos.annotating.annotate_frames`.
         size: (height, width) at which networks work.
         batch_size: Training samples per step and rank.
         samples_per_epoch: Training samples per epoch, over all ranks.
@@ -89,6 +100,7 @@ class BaseVOSDataModule(L.LightningDataModule, ABC):
         split: str | None,
         sequences: list[str] | None,
         mask: str | None,
+        annotate: Annotate | None,
         size: tuple[int, int],
         batch_size: int,
         samples_per_epoch: int,
@@ -103,6 +115,7 @@ class BaseVOSDataModule(L.LightningDataModule, ABC):
         self._split = split
         self._sequences = sequences
         self._mask = mask
+        self._annotate = annotate
         self._batch_size = batch_size
         self._samples_per_epoch = samples_per_epoch
         self._num_workers = num_workers
@@ -176,6 +189,9 @@ class BaseVOSDataModule(L.LightningDataModule, ABC):
         """Return the checked clips to validate, test and predict on."""
         if self._clips is None:
             self._clips = self.open_checked(self._split, self._sequences)
+            if self._annotate is not None:
+                for clip in self._clips:
+                    frames_to_annotate(clip, self._annotate)
         return self._clips
 
     def describe(self) -> DataInfo:
@@ -203,7 +219,7 @@ class BaseVOSDataModule(L.LightningDataModule, ABC):
         clips = self.test_clips()
         lengths = [len(clip.frame_names) for clip in clips]
         return DataLoader(
-            _Jobs(clips, self.size, PROTOCOLS.get(self._dataset)),
+            _Jobs(clips, self.size, PROTOCOLS.get(self._dataset), self._annotate),
             batch_size=None,
             sampler=BalancedSampler(lengths, *self._ranks()),
         )

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from augment.pseudo_clips import ClipMotion
+from datasets_vos.annotating import Annotate
 from datasets_vos.mixing import TrainSet, open_clips
 from datasets_vos.sampling import ClipSampler, Order, growing_gap
 from lightning_modules.datamodules.base import BaseVOSDataModule, SampleSource
@@ -56,6 +57,9 @@ class ClipDataModule(BaseVOSDataModule):
         motion: How still images move.
         sequences: Restrict validation, test and prediction to these sequences.
         mask: For "folder": the mask of the first frame.
+        annotate: Give every K-th frame of each clip with its true mask, or the frames of these
+            indices (-1 is the last), and segment each other frame from the nearest of them,
+            forwards or backwards. None gives what the dataset gives.
         size: (height, width) at which networks work.
         batch_size: Training clips per step and rank.
         samples_per_epoch: Training clips per epoch, over all ranks.
@@ -80,6 +84,7 @@ class ClipDataModule(BaseVOSDataModule):
         motion: ClipMotion | None = None,
         sequences: list[str] | None = None,
         mask: str | None = None,
+        annotate: Annotate | None = None,
         size: tuple[int, int] = (240, 432),
         batch_size: int = 4,
         samples_per_epoch: int = 1200,
@@ -91,6 +96,7 @@ class ClipDataModule(BaseVOSDataModule):
             split=split,
             sequences=sequences,
             mask=mask,
+            annotate=annotate,
             size=size,
             batch_size=batch_size,
             samples_per_epoch=samples_per_epoch,

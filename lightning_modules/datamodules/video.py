@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from augment.refinement import AnnotatedFrame, RefinementSampler
+from datasets_vos.annotating import Annotate
 from datasets_vos.mixing import Share, TrainSet, open_frames
 from lightning_modules.datamodules.base import BaseVOSDataModule, SampleSource
 from lightning_modules.tasks import BaseVOSTask
@@ -39,6 +40,9 @@ class VideoDataModule(BaseVOSDataModule):
         train_fraction: Share of the frames of ``train_sets`` to train on, evenly spread over them.
         sequences: Restrict validation, test and prediction to these sequences.
         mask: For "folder": the mask of the first frame.
+        annotate: Give every K-th frame of each clip with its true mask, or the frames of these
+            indices (-1 is the last), and segment each other frame from the nearest of them,
+            forwards or backwards. None gives what the dataset gives.
         size: (height, width) at which networks work.
         batch_size: Training samples per step and rank.
         samples_per_epoch: Training samples per epoch, over all ranks.
@@ -57,6 +61,7 @@ class VideoDataModule(BaseVOSDataModule):
         train_fraction: float = 1.0,
         sequences: list[str] | None = None,
         mask: str | None = None,
+        annotate: Annotate | None = None,
         size: tuple[int, int] = (240, 432),
         batch_size: int = 4,
         samples_per_epoch: int = 1200,
@@ -68,6 +73,7 @@ class VideoDataModule(BaseVOSDataModule):
             split=split,
             sequences=sequences,
             mask=mask,
+            annotate=annotate,
             size=size,
             batch_size=batch_size,
             samples_per_epoch=samples_per_epoch,

@@ -32,6 +32,7 @@ from vos_core.propagation import (
     Refinement,
     Score,
     adapt,
+    run_both_ways,
     run_sequence,
 )
 from vos_core.types import ClipJob, LabelMap, RefinementSample, SegmentedClip
@@ -184,8 +185,8 @@ class BaseVOSTask(L.LightningModule, ABC):
         """
         clip = job.clip
         began = time.monotonic()
-        sampler = self.make_sampler(annotated_frames(clip, job.size))
-        ids = [i for annotation in clip.annotations for i in annotation.object_ids]
+        sampler = self.make_sampler(annotated_frames(clip, job.size, job.given))
+        ids = list(dict.fromkeys(i for given in job.given for i in given.object_ids))
         iterations = math.ceil(self.adaptation.iterations / len(ids))
         networks = {}
         for done, object_id in enumerate(ids):
@@ -245,7 +246,9 @@ class BaseVOSTask(L.LightningModule, ABC):
     def _run(
         self, propagator: Propagator, job: ClipJob, refine: Refinement | None = None
     ) -> Iterator[LabelMap]:
-        clip = job.clip
-        return run_sequence(
-            propagator, clip.frames(), clip.annotations, job.size, self.device, refine
-        )
+        if job.annotations is not None:
+            return run_both_ways(
+                propagator, job.clip, job.annotations, job.size, self.device, refine
+            )
+        frames, given = job.clip.frames(), job.clip.annotations
+        return run_sequence(propagator, frames, given, job.size, self.device, refine)

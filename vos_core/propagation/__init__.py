@@ -2,6 +2,7 @@
 
 from vos_core.propagation.adaptation import AdaptationSettings, Score, adapt
 from vos_core.propagation.baselines import FirstMaskCopier
+from vos_core.propagation.both_ways import run_both_ways
 from vos_core.propagation.fusion import merge_logits
 from vos_core.propagation.mask_propagation import Guidance, MaskPropagator
 from vos_core.propagation.run import Propagator, Refinement, run_sequence
@@ -16,5 +17,6 @@ __all__ = [
     "Score",
     "adapt",
     "merge_logits",
+    "run_both_ways",
     "run_sequence",
 ]
