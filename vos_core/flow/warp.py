@@ -25,3 +25,19 @@ def warp_backward(values: Tensor, flow: Tensor) -> Tensor:
     grid_y = (2 * (ys + flow[:, 1]) + 1) / height - 1
     grid = torch.stack([grid_x, grid_y], dim=-1).expand(len(values), -1, -1, -1)
     return F.grid_sample(values, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def warp_with_cover(values: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
+    """Warp as :func:`warp_backward`, and say where that had something to go by.
+
+    Args:
+        values: (N, C, H, W) float, on the frame that the flow points into.
+        flow: (N, 2, H, W) or (1, 2, H, W) float in pixels, x first.
+
+    Returns:
+        (N, C, H, W), zero outside the frame, and (N, 1, H, W) in [0, 1]: how much of each value
+        lay inside. Their ratio is the mean of what lay inside.
+    """
+    ones = torch.ones_like(values[:, :1])
+    warped = warp_backward(torch.cat([values, ones], dim=1), flow)
+    return warped[:, :-1], warped[:, -1:]
