@@ -1,6 +1,8 @@
-"""Optical flow: estimators behind one interface, and warping with their fields."""
+"""Optical flow: estimators behind one interface, kept on disk, and what is made of their fields."""
 
+from vos_core.flow.consistency import is_consistent
 from vos_core.flow.estimators import DISFlow, FarnebackFlow, FlowEstimator
+from vos_core.flow.magnitude import magnitude_image
 from vos_core.flow.raft import RAFTFlow
 from vos_core.flow.registry import build_flow, list_flows
 from vos_core.flow.warp import warp_backward, warp_with_cover
@@ -11,7 +13,9 @@ __all__ = [
     "FlowEstimator",
     "RAFTFlow",
     "build_flow",
+    "is_consistent",
     "list_flows",
+    "magnitude_image",
     "warp_backward",
     "warp_with_cover",
 ]
