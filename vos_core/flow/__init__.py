@@ -1,5 +1,6 @@
 """Optical flow: estimators behind one interface, kept on disk, and what is made of their fields."""
 
+from vos_core.flow.cache import CachedFlow, cache_flow
 from vos_core.flow.consistency import is_consistent
 from vos_core.flow.estimators import DISFlow, FarnebackFlow, FlowEstimator
 from vos_core.flow.magnitude import magnitude_image
@@ -8,11 +9,13 @@ from vos_core.flow.registry import build_flow, list_flows
 from vos_core.flow.warp import warp_backward, warp_with_cover
 
 __all__ = [
+    "CachedFlow",
     "DISFlow",
     "FarnebackFlow",
     "FlowEstimator",
     "RAFTFlow",
     "build_flow",
+    "cache_flow",
     "is_consistent",
     "list_flows",
     "magnitude_image",
