@@ -5,7 +5,7 @@ import pickle
 import time
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
@@ -28,6 +28,7 @@ from vos_core.precision import Precision, autocast
 from vos_core.propagation import (
     AdaptationSettings,
     FirstMaskCopier,
+    Networks,
     Propagator,
     Refinement,
     Score,
@@ -48,8 +49,6 @@ class OptimizerConfig(TypedDict):
 ADAPTED, UNADAPTED, COPIED = "adapted", "not adapted", "copied first mask"
 _HELD_OUT_BATCHES = 4
 _NETWORK_SETTINGS = ("network", "network_options", "encoder", "depth", "width")
-
-Networks = nn.Module | Mapping[int, nn.Module]
 Setting = int | float | bool | list[float] | str  # of a config; text is tried in this order
 
 
@@ -96,7 +95,7 @@ class BaseVOSTask(L.LightningModule, ABC):
         """Return what draws training samples from annotated frames at the network's size."""
 
     @abstractmethod
-    def make_propagator(self, network: Networks) -> Propagator:
+    def make_propagator(self, network: Networks, job: ClipJob) -> Propagator:
         """Return what carries masks through a clip, with one network or one per object id."""
 
     def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
@@ -241,7 +240,7 @@ class BaseVOSTask(L.LightningModule, ABC):
         return on_step
 
     def _propagate(self, network: Networks, job: ClipJob) -> Iterator[LabelMap]:
-        return self._run(self.make_propagator(network), job, DenseCRF() if self.crf else None)
+        return self._run(self.make_propagator(network, job), job, DenseCRF() if self.crf else None)
 
     def _run(
         self, propagator: Propagator, job: ClipJob, refine: Refinement | None = None

@@ -15,14 +15,14 @@ from augment.deformation import PREVIOUS_MASKS
 from augment.lucid import PRESETS, LucidDreamer, LucidScene
 from augment.refinement import AnnotatedFrame, LucidSampler, RefinementSampler
 from augment.settings import configured
-from lightning_modules.tasks.base import BaseVOSTask, Networks, Setting
+from lightning_modules.tasks.base import BaseVOSTask, Setting
 from vos_core.errors import ConfigError
-from vos_core.flow import DISFlow
+from vos_core.flow import FlowSource
 from vos_core.networks import MaskRefiner
 from vos_core.optimisation import Solver
 from vos_core.precision import Precision
-from vos_core.propagation import AdaptationSettings, MaskPropagator, Propagator
-from vos_core.types import VOID
+from vos_core.propagation import AdaptationSettings, MaskPropagator, Networks, Propagator
+from vos_core.types import VOID, ClipJob
 
 # Ours: at 240 x 432 a scene takes half a second to make and 0.6 MB to keep.
 _MAX_SCENES = 1000
@@ -50,7 +50,10 @@ class LucidTask(BaseVOSTask):
         previous_masks: What makes their earlier masks rough: "preset" (lucid, official_code,
             masktrack, roi, box, jittered_box, adaptation) and any range of ``MaskDeformation``.
         filling: How the objects' places on the clean plate are filled.
-        flow: Move the last mask along the optical flow.
+        flow: Move the last mask along the optical flow of this estimator: dis_ultrafast, dis_fast,
+            dis_medium, farneback, raft_small or raft_large; null leaves the mask in place.
+        flow_weights: File with the weights of RAFT; null downloads them.
+        flow_cache: Folder in which flow is kept; null keeps nothing, as DIS is as fast as a disk.
         flip_average: Average the answers for each frame and its mirror image.
         dilation: Radius in pixels by which the guiding mask is grown.
         coherence: Drop parts of an answer farther than this many pixels from its guide; null
@@ -76,7 +79,9 @@ class LucidTask(BaseVOSTask):
         dreams: dict[str, Setting] | None = None,
         previous_masks: dict[str, Setting] | None = None,
         filling: Filling = "patches",
-        flow: bool = True,
+        flow: str | None = "dis_fast",
+        flow_weights: str | None = None,
+        flow_cache: str | None = None,
         flip_average: bool = True,
         dilation: int = 0,
         coherence: int | None = 8,
@@ -100,6 +105,7 @@ class LucidTask(BaseVOSTask):
             precision,
         )
         self.save_hyperparameters()
+        self._flow = FlowSource(flow, flow_weights, flow_cache) if flow else None
         chosen = {"preset": "adaptation"}
         self._dreamer = LucidDreamer(configured(PRESETS, {**chosen, **(dreams or {})}, "dreams"))
         self._rough = configured(
@@ -128,11 +134,11 @@ class LucidTask(BaseVOSTask):
         ]
         return LucidSampler(scenes, self._dreamer, self._rough)
 
-    def make_propagator(self, network: Networks) -> Propagator:
+    def make_propagator(self, network: Networks, job: ClipJob) -> Propagator:
         """Refine masks that moved along the flow."""
         return MaskPropagator(
             network,
-            flow=DISFlow() if self.hparams["flow"] else None,
+            flow=self._flow.of(job.clip, job.size, self.device) if self._flow else None,
             dilation=self.hparams["dilation"],
             coherence=self.hparams["coherence"],
             flip_average=self.hparams["flip_average"],

@@ -9,17 +9,28 @@ video it is fine-tuned online on the annotated frame, flipped, rotated and with 
 ``configs/ablation/masktrack``.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 from augment.deformation import PREVIOUS_MASKS, MaskDeformation
 from augment.refinement import AnnotatedFrame, RefinementSampler, StillSampler
 from augment.settings import configured
-from lightning_modules.tasks.base import BaseVOSTask, Networks, Setting
+from lightning_modules.tasks.base import BaseVOSTask, Setting
+from vos_core.flow import FlowSource
 from vos_core.networks import build_network
 from vos_core.optimisation import Solver, SolverKind
 from vos_core.precision import Precision
-from vos_core.propagation import AdaptationSettings, Guidance, MaskPropagator, Propagator
+from vos_core.propagation import (
+    AdaptationSettings,
+    Guidance,
+    MaskPropagator,
+    MotionStream,
+    Networks,
+    Propagator,
+)
+from vos_core.types import ClipJob
 
 _PRESETS = {"mask": "masktrack", "box": "jittered_box", "none": "masktrack"}
 
@@ -51,6 +62,12 @@ class MaskTrackTask(BaseVOSTask):
         dilate: They are grown, as is the mask of the frame before.
         previous_masks: What rough masks are drawn from: "preset" (masktrack, jittered_box, roi,
             ...) and any range of ``MaskDeformation``. By default that of the guidance.
+        flow: Add the second stream, which looks at the optical flow of this estimator: dis_medium,
+            farneback, raft_large, ...; null leaves it out.
+        flow_weights: File with the weights of RAFT; null downloads them.
+        flow_cache: Folder in which flow is kept; null keeps nothing.
+        flow_network: Whether the second stream has the weights of the offline stage, as fine-tuning
+            is on colours, or those fine-tuned. The paper does not say.
         crf: Sharpen the answers with a dense CRF (needs the extra ``crf``).
         baselines: Also score the unadapted network and the copied first mask.
         precision: "auto" computes in bfloat16 where the machine does so natively.
@@ -77,6 +94,10 @@ class MaskTrackTask(BaseVOSTask):
         nonrigid: bool = True,
         dilate: bool = True,
         previous_masks: dict[str, Setting] | None = None,
+        flow: str | None = None,
+        flow_weights: str | None = None,
+        flow_cache: str | None = None,
+        flow_network: Literal["offline", "adapted"] = "offline",
         crf: bool = False,
         baselines: bool = True,
         precision: Precision = "auto",
@@ -98,6 +119,7 @@ class MaskTrackTask(BaseVOSTask):
             precision,
         )
         self.save_hyperparameters()
+        self._flow = FlowSource(flow, flow_weights, flow_cache) if flow else None
         ranges = {"preset": _PRESETS[guidance], **(previous_masks or {})}
         self._rough = ablated(
             configured(PREVIOUS_MASKS, ranges, "previous masks"),
@@ -111,14 +133,30 @@ class MaskTrackTask(BaseVOSTask):
         """Flip, rotate and deform each annotated frame."""
         return StillSampler(frames, self._rough)
 
-    def make_propagator(self, network: Networks) -> Propagator:
+    def make_propagator(self, network: Networks, job: ClipJob) -> Propagator:
         """Refine the dilated mask of the frame before, or what else guides the network."""
         return MaskPropagator(
             network,
+            motion=self._motion_stream(network, job),
             dilation=self._rough.dilation,
             guidance=self.hparams["guidance"],
             precision=self.precision,
         )
+
+    def _motion_stream(self, network: Networks, job: ClipJob) -> MotionStream | None:
+        if self._flow is None:
+            return None
+        flow = self._flow.of(job.clip, job.size, self.device)
+        if self.hparams["flow_network"] == "adapted":
+            return MotionStream(network, flow)
+        if not self._is_trained:
+            warnings.warn(
+                "nothing was trained offline, so the second stream has the fine-tuned weights; "
+                "give --ckpt_path, or say --model.flow_network adapted.",
+                stacklevel=2,
+            )
+            return MotionStream(network, flow)
+        return MotionStream(self.network, flow)
 
 
 def ablated(

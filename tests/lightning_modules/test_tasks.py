@@ -17,7 +17,7 @@ from lightning_modules.tasks import LucidTask, MaskTrackTask, base
 from tests.fakes import fake_frame, fake_label_map
 from vos_core.errors import ConfigError
 from vos_core.optimisation import Solver
-from vos_core.propagation import AdaptationSettings, Score
+from vos_core.propagation import AdaptationSettings, MaskPropagator, Score
 from vos_core.types import VOID, ClipJob, RefinementSample
 
 Seen = list[tuple[int, AdaptationSettings]]
@@ -95,26 +95,32 @@ def masktrack(**settings: object) -> MaskTrackTask:
     )
 
 
-def rough(**settings: object) -> tuple[MaskDeformation, int]:
+def job_of(root: Path) -> ClipJob:
+    return ClipJob(open_dataset("davis2017", root).clip("cat"), (48, 64), "davis2017")
+
+
+def rough(job: ClipJob, **settings: object) -> tuple[MaskDeformation, int]:
     """Return what a task draws rough masks from, and by how much it grows those of a clip."""
     task = masktrack(**settings)
     sampler = task.make_sampler([(fake_frame(0), fake_label_map(0))])
     assert isinstance(sampler, StillSampler)
-    propagator = task.make_propagator(task.network)
+    propagator = task.make_propagator(task.network, job)
+    assert isinstance(propagator, MaskPropagator)
     return sampler.deformation, propagator._dilation
 
 
-def test_the_rows_of_the_ablation_change_what_they_say_and_nothing_else() -> None:
+def test_the_rows_of_the_ablation_change_what_they_say_and_nothing_else(davis_root: Path) -> None:
+    job = job_of(davis_root)
     published = PREVIOUS_MASKS["masktrack"]
-    assert rough() == (published, 5)
-    assert rough(dilate=False) == (replace(published, dilation=0), 0)
-    assert rough(nonrigid=False) == (replace(published, spline_points=0), 5)
+    assert rough(job) == (published, 5)
+    assert rough(job, dilate=False) == (replace(published, dilation=0), 0)
+    assert rough(job, nonrigid=False) == (replace(published, spline_points=0), 5)
     still = replace(published, spline_points=0, scale=0, shift=0)
-    assert rough(deform=False) == (still, 5)
-    assert rough(deform=False, dilate=False) == (replace(still, dilation=0), 0)
-    assert rough(guidance="box") == (PREVIOUS_MASKS["jittered_box"], 0)
-    assert rough(guidance="none") == (replace(published, dilation=0, empty=1.0), 0)
-    assert rough(previous_masks={"dilation": 3}) == (replace(published, dilation=3), 3)
+    assert rough(job, deform=False) == (still, 5)
+    assert rough(job, deform=False, dilate=False) == (replace(still, dilation=0), 0)
+    assert rough(job, guidance="box") == (PREVIOUS_MASKS["jittered_box"], 0)
+    assert rough(job, guidance="none") == (replace(published, dilation=0, empty=1.0), 0)
+    assert rough(job, previous_masks={"dilation": 3}) == (replace(published, dilation=3), 3)
 
 
 def test_without_deformation_rough_masks_are_the_true_ones() -> None:
@@ -139,6 +145,40 @@ def test_online_fine_tuning_uses_the_offline_solver_at_its_own_rate() -> None:
     assert task.adaptation.solver == replace(task.solver, lr=2e-4)
     assert task.adaptation.iterations == 200
     assert masktrack(online=False).adaptation.iterations == 0
+
+
+def test_the_second_stream_has_the_weights_that_the_config_says(davis_root: Path) -> None:
+    job = job_of(davis_root)
+
+    def second(task: MaskTrackTask, adapted: dict[int, nn.Module]) -> object:
+        propagator = task.make_propagator(adapted, job)
+        assert isinstance(propagator, MaskPropagator)
+        return propagator._motion and propagator._motion.network
+
+    adapted: dict[int, nn.Module] = {1: nn.Identity()}
+    assert second(masktrack(), adapted) is None
+    assert second(masktrack(flow="dis_fast", flow_network="adapted"), adapted) is adapted
+    untrained = masktrack(flow="dis_fast")
+    with pytest.warns(UserWarning, match="nothing was trained offline"):
+        assert second(untrained, adapted) is adapted
+    untrained.on_train_start()
+    assert second(untrained, adapted) is untrained.network
+
+
+def test_flow_is_kept_per_clip_where_the_config_says_so(davis_root: Path, tmp_path: Path) -> None:
+    job = job_of(davis_root)
+    task = masktrack(flow="dis_fast", flow_network="adapted", flow_cache=str(tmp_path))
+    list(task._propagate(task.network, job))
+    # of each pair of frames both ways
+    kept = list((tmp_path / "cat").glob("*.flow.npz"))
+    assert len(kept) == 2 * (len(job.clip.frame_names) - 1)
+
+
+def test_an_unknown_flow_is_refused_before_anything_is_spent() -> None:
+    with pytest.raises(ConfigError, match="dis_fast"):
+        masktrack(flow="dis_fats")
+    with pytest.raises(ConfigError, match="dis_fast"):
+        LucidTask(encoder="resnet10t", width=8, flow="dis_fats")
 
 
 def test_an_unknown_network_option_is_refused() -> None:

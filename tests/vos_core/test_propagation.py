@@ -10,7 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vos_core.flow import DISFlow
-from vos_core.propagation import FirstMaskCopier, MaskPropagator, merge_logits, run_sequence
+from vos_core.propagation import (
+    FirstMaskCopier,
+    MaskPropagator,
+    MotionStream,
+    merge_logits,
+    run_both_ways,
+    run_sequence,
+)
 from vos_core.propagation.baselines import split_objects
 from vos_core.propagation.mask_propagation import Guidance, box_masks, dilate_masks
 from vos_core.propagation.run import to_tensor
@@ -255,6 +262,65 @@ class TestMaskPropagator:
             assert torch.equal(value, before[key])
 
 
+class Brightness(nn.Module):
+    """Answers with the picture, wherever the guide is."""
+
+    def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
+        return 20 * image.mean(dim=1, keepdim=True) - 10
+
+
+class SquareMoves:
+    """Flow of a square that moves by two pixels before a still background."""
+
+    def __init__(self) -> None:
+        self.pairs: list[tuple[Image, Image]] = []
+
+    def __call__(self, source: Image, target: Image) -> FloatArray:
+        self.pairs.append((source, target))
+        flow = np.zeros((*source.shape[:2], 2), dtype=np.float32)
+        flow[10:20, 15:30] = (2, 0)
+        return flow
+
+
+class TestMotionStream:
+    def test_its_answer_is_averaged_with_that_of_the_first(self) -> None:
+        flow = SquareMoves()
+        propagator = MaskPropagator(Echo(), motion=MotionStream(Brightness(), flow))
+        propagator.start(frame(), labels((1, 2, 3)))
+        answer = propagator.step(frame(1))[1]
+        one, square = labels((1, 2, 3)) == 1, torch.zeros(SIZE, dtype=torch.bool)
+        square[10:20, 15:28] = True  # from there on the flow leads out of the square
+        assert answer[one].mean() == pytest.approx(0.5, abs=0.01)
+        assert answer[square].mean() == pytest.approx(0.5, abs=0.01)
+        edge = torch.zeros(SIZE, dtype=torch.bool)
+        edge[10:20, 13:32] = True
+        assert (answer[~(one | edge)] < 0.01).all()
+        # from the frame to the last, and back
+        earlier, later = ((frame(i) * 255).round().byte().permute(1, 2, 0).numpy() for i in (0, 1))
+        np.testing.assert_array_equal(flow.pairs, [(later, earlier), (earlier, later)])
+
+    def test_it_sees_the_pair_of_frames_at_hand(self) -> None:
+        flow = SquareMoves()
+        propagator = MaskPropagator(Echo(), motion=MotionStream(Brightness(), flow))
+        propagator.start(frame(), torch.zeros(SIZE, dtype=torch.uint8))
+        propagator.step(frame(1))  # shows nothing, but is remembered
+        propagator.add_objects(labels((1, 2, 3)))
+        propagator.step(frame(2))
+        assert len(flow.pairs) == 2
+        last = (frame(1) * 255).round().byte().permute(1, 2, 0).numpy()
+        np.testing.assert_array_equal(flow.pairs[0][1], last)
+
+    def test_each_object_has_its_own_network_in_both(self) -> None:
+        own = {1: Constant(3.0), 2: Constant(-3.0)}
+        other = {1: Constant(0.0), 2: Constant(0.0)}
+        propagator = MaskPropagator(own, motion=MotionStream(other, SquareMoves()))
+        propagator.start(frame(), labels((1, 2, 3), (2, 20, 30)))
+        answer = propagator.step(frame(1))
+        means = [(1 / (1 + np.exp(-logit)) + 0.5) / 2 for logit in (3.0, -3.0)]
+        odds = [1.0, *(mean / (1 - mean) for mean in means)]
+        np.testing.assert_allclose(answer[:, 0, 0], np.array(odds) / sum(odds), rtol=1e-4)
+
+
 class TestGuidance:
     def start(self, guidance: Guidance, label_map: Tensor, dilation: int = 0) -> Tensor:
         """Return the mask that answers the second frame if the network repeats what it is told."""
@@ -468,3 +534,86 @@ class TestRunSequence:
         tensor = to_tensor(image[:, ::-1])
         assert tensor.shape == (3, *SIZE)
         assert tensor[1, 4, 0].item() == pytest.approx(image[4, -1, 1] / 255)
+
+
+class Counter:
+    """Answers with the annotated masks, moved one pixel to the right at each step."""
+
+    def __init__(self) -> None:
+        self.object_ids: list[int] = []
+        self.starts = 0
+        self.steps = 0
+
+    def start(self, frame: Tensor, label_map: Tensor) -> None:
+        self.object_ids, self._masks = split_objects(label_map)
+        self.starts += 1
+
+    def add_objects(self, label_map: Tensor) -> None:
+        raise AssertionError("an annotation begins anew")
+
+    def step(self, frame: Tensor) -> Tensor:
+        self.steps += 1
+        self._masks = self._masks.roll(1, dims=-1)
+        return torch.cat([1 - self._masks.sum(dim=0, keepdim=True), self._masks])
+
+
+class ListClip:
+    """A clip of gray frames."""
+
+    name, size = "list", SIZE
+
+    def __init__(self, length: int) -> None:
+        self.frame_names = [str(i) for i in range(length)]
+        self.annotations: list[Annotation] = []
+
+    def frame(self, which: int, size: tuple[int, int] | None = None) -> Image:
+        return np.full((*SIZE, 3), which, dtype=np.uint8)
+
+
+class TestRunBothWays:
+    @staticmethod
+    def annotation(frame: int, *ids: int) -> Annotation:
+        boxes = [(i, 3 + 7 * k, 10) for k, i in enumerate(ids)]
+        return Annotation(frame, labels(*boxes).numpy(), tuple(ids))
+
+    def run(self, length: int, *annotations: Annotation) -> tuple[list[np.ndarray], Counter]:
+        counter = Counter()
+        return list(run_both_ways(counter, ListClip(length), annotations)), counter
+
+    def test_each_frame_comes_from_the_nearest_annotation(self) -> None:
+        answers, counter = self.run(12, self.annotation(2, 1), self.annotation(7, 1, 5))
+        moved = [2, 1, 0, 1, 2, 2, 1, 0, 1, 2, 3, 4]  # how far each frame is from its annotation
+        source = [2] * 5 + [7] * 7
+        for answer, distance, frame in zip(answers, moved, source, strict=True):
+            given = self.annotation(frame, *([1] if frame == 2 else [1, 5])).label_map
+            np.testing.assert_array_equal(answer, np.roll(given, distance, axis=1))
+        assert counter.starts == 4
+        assert counter.steps == 10  # of two annotated frames none is segmented, no other twice
+
+    def test_of_two_equally_near_the_earlier_counts(self) -> None:
+        answers, _ = self.run(5, self.annotation(0, 1), self.annotation(4, 2))
+        assert [int(answer.max()) for answer in answers] == [1, 1, 1, 2, 2]
+
+    def test_an_annotation_of_the_last_frame_alone_is_enough(self) -> None:
+        answers, _ = self.run(6, self.annotation(5, 3))
+        given = self.annotation(5, 3).label_map
+        for index, answer in enumerate(answers):
+            np.testing.assert_array_equal(answer, np.roll(given, 5 - index, axis=1))
+
+    def test_every_frame_annotated_gives_the_annotations(self) -> None:
+        given = [self.annotation(i, i + 1) for i in range(4)]
+        answers, counter = self.run(4, *given)
+        for answer, annotation in zip(answers, given, strict=True):
+            np.testing.assert_array_equal(answer, annotation.label_map)
+        assert counter.steps == 0
+
+    def test_frames_are_read_in_the_order_of_the_pass(self) -> None:
+        seen: list[int] = []
+
+        class Reader(Counter):
+            def step(self, frame: Tensor) -> Tensor:
+                seen.append(round(float(frame[0, 0, 0]) * 255))
+                return super().step(frame)
+
+        list(run_both_ways(Reader(), ListClip(6), [self.annotation(3, 1)]))
+        assert seen == [2, 1, 0, 4, 5]

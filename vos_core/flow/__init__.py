@@ -6,6 +6,7 @@ from vos_core.flow.estimators import DISFlow, FarnebackFlow, FlowEstimator
 from vos_core.flow.magnitude import magnitude_image
 from vos_core.flow.raft import RAFTFlow
 from vos_core.flow.registry import build_flow, list_flows
+from vos_core.flow.source import FlowSource
 from vos_core.flow.warp import warp_backward, warp_with_cover
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "DISFlow",
     "FarnebackFlow",
     "FlowEstimator",
+    "FlowSource",
     "RAFTFlow",
     "build_flow",
     "cache_flow",

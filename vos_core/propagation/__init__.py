@@ -4,7 +4,7 @@ from vos_core.propagation.adaptation import AdaptationSettings, Score, adapt
 from vos_core.propagation.baselines import FirstMaskCopier
 from vos_core.propagation.both_ways import run_both_ways
 from vos_core.propagation.fusion import merge_logits
-from vos_core.propagation.mask_propagation import Guidance, MaskPropagator
+from vos_core.propagation.mask_propagation import Guidance, MaskPropagator, MotionStream, Networks
 from vos_core.propagation.run import Propagator, Refinement, run_sequence
 
 __all__ = [
@@ -12,6 +12,8 @@ __all__ = [
     "FirstMaskCopier",
     "Guidance",
     "MaskPropagator",
+    "MotionStream",
+    "Networks",
     "Propagator",
     "Refinement",
     "Score",

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vos_core.flow import FlowEstimator, warp_backward
+from vos_core.flow import FlowEstimator, magnitude_image, warp_backward
 from vos_core.postprocess import prune_components
 from vos_core.precision import Precision, autocast
 from vos_core.propagation.baselines import split_objects
@@ -22,6 +22,31 @@ from vos_core.types import Image
 
 Guidance = Literal["mask", "box", "none"]
 """What a network is told of the frame before: the mask, the box around it, or nothing."""
+
+
+Networks = nn.Module | Mapping[int, nn.Module]
+"""One network for all objects, or one per object id."""
+
+
+class MotionStream:
+    """The second stream of MaskTrack (section 3.3): the network looks at motion, not at colours.
+
+    Its picture is the magnitude of the optical flow, see :func:`vos_core.flow.magnitude_image`.
+
+    Args:
+        network: As of the first stream; the paper takes the same.
+        flow: Asked for the flow from each frame to the last, and back.
+    """
+
+    def __init__(self, network: Networks, flow: FlowEstimator) -> None:
+        self.network = network
+        self._flow = flow
+
+    def look(self, image: Image, last: Image, device: torch.device) -> Tensor:
+        """Return the (3, H, W) picture in [0, 1] of the motion between two (H, W, 3) frames."""
+        fields = (self._flow(image, last), self._flow(last, image))
+        backward, forward = (torch.from_numpy(each).to(device).permute(2, 0, 1) for each in fields)
+        return magnitude_image(backward[None], forward[None])[0].expand(3, -1, -1)
 
 
 class MaskPropagator:
@@ -34,6 +59,7 @@ class MaskPropagator:
         dilation: Radius in pixels by which the guiding masks are grown (MaskTrack, section 3.1).
         guidance: What is shown of the last masks (MaskTrack, section 5.2: input channel).
         flip_average: Average the answers for the frame and its mirror image.
+        motion: A second stream, whose answers are averaged with those of the first.
         coherence: Drop parts of an answer that are farther than this many pixels from the mask
             that guided it; ``None`` keeps all.
         precision: Arithmetic of the network.
@@ -41,19 +67,22 @@ class MaskPropagator:
 
     def __init__(
         self,
-        network: nn.Module | Mapping[int, nn.Module],
+        network: Networks,
         flow: FlowEstimator | None = None,
         dilation: int = 0,
         guidance: Guidance = "mask",
         flip_average: bool = False,
+        motion: MotionStream | None = None,
         coherence: int | None = None,
         precision: Precision = "auto",
     ) -> None:
         self.object_ids: list[int] = []
         self._network = network
-        for module in [network] if isinstance(network, nn.Module) else network.values():
-            module.eval()
+        _evaluate(network)
+        if motion:
+            _evaluate(motion.network)
         self._flow = flow
+        self._motion = motion
         self._dilation = dilation
         self._guidance: Guidance = guidance
         self._flip_average = flip_average
@@ -71,7 +100,7 @@ class MaskPropagator:
         """
         self.object_ids = []
         self._masks = torch.empty((0, *label_map.shape), device=frame.device)
-        self._last_frame = _to_image(frame) if self._flow else None
+        self._last_frame = self._remembered(frame)
         self.add_objects(label_map)
 
     def add_objects(self, label_map: Tensor) -> None:
@@ -91,23 +120,32 @@ class MaskPropagator:
         Returns:
             (N + 1, H, W) probabilities, channel 0 background.
         """
+        image, last = self._remembered(frame), self._last_frame
+        self._last_frame = image
         if not self.object_ids:
-            self._last_frame = _to_image(frame) if self._flow else None
             return frame.new_ones((1, *frame.shape[-2:]))
-        guides = self._guides(frame)
-        logits = self._answer(frame, guides)
+        guides = self._guides(image, last)
+        logits = self._answer(self._network, frame, guides)
+        if self._motion and image is not None and last is not None:
+            moving = self._motion.look(image, last, frame.device)
+            other = self._answer(self._motion.network, moving, guides)
+            logits = average_scores(logits, other)
         if self._coherence is not None:
             logits = prune_logits(logits, guides, self._coherence)
         probabilities = merge_logits(logits)
         self._masks = probabilities[1:]
         return probabilities
 
-    def _answer(self, frame: Tensor, guides: Tensor) -> Tensor:
+    def _remembered(self, frame: Tensor) -> Image | None:
+        """Return a frame as flow needs it, if anything does."""
+        return _to_image(frame) if self._flow or self._motion else None
+
+    def _answer(self, network: Networks, frame: Tensor, guides: Tensor) -> Tensor:
         """Return (N, H, W) logits for a frame and (N, H, W) guides."""
-        if isinstance(self._network, nn.Module):
-            return self._refine(self._network, frame, guides)
+        if isinstance(network, nn.Module):
+            return self._refine(network, frame, guides)
         answers = [
-            self._refine(self._network[object_id], frame, guide[None])
+            self._refine(network[object_id], frame, guide[None])
             for object_id, guide in zip(self.object_ids, guides, strict=True)
         ]
         return torch.cat(answers)
@@ -127,22 +165,22 @@ class MaskPropagator:
             logits = (straight + mirrored.flip(-1)) / 2
         return logits
 
-    def _guides(self, frame: Tensor) -> Tensor:
+    def _guides(self, image: Image | None, last: Image | None) -> Tensor:
         """Return the last (N, H, W) masks, brought to the new frame."""
         guides = self._masks
-        if self._flow:
-            image = _to_image(frame)
-            if self._last_frame is None:
-                msg = "start() must be called before step()."
-                raise RuntimeError(msg)
-            flow = torch.from_numpy(self._flow(image, self._last_frame)).to(frame.device)
+        if self._flow and image is not None and last is not None:
+            flow = torch.from_numpy(self._flow(image, last)).to(guides.device)
             guides = warp_backward(guides[None], flow.permute(2, 0, 1)[None])[0]
-            self._last_frame = image
         if self._guidance == "none":
             return torch.zeros_like(guides)
         if self._guidance == "box":
             guides = box_masks(guides)
         return dilate_masks(guides, self._dilation)
+
+
+def average_scores(one: Tensor, other: Tensor) -> Tensor:
+    """Return the logits of the mean probability of two answers."""
+    return ((one.sigmoid() + other.sigmoid()) / 2).logit(eps=1e-6)
 
 
 def prune_logits(logits: Tensor, guides: Tensor, reach: int) -> Tensor:
@@ -180,6 +218,11 @@ def box_masks(masks: Tensor) -> Tensor:
             x, y, width, height, _ = max(parts[1:], key=lambda part: part[cv2.CC_STAT_AREA])
             box[y : y + height, x : x + width] = 1
     return torch.from_numpy(boxes).to(masks)
+
+
+def _evaluate(network: Networks) -> None:
+    for module in [network] if isinstance(network, nn.Module) else network.values():
+        module.eval()
 
 
 def _to_image(frame: Tensor) -> Image:
