@@ -102,9 +102,9 @@ class ClipJob:
         size: (height, width) at which networks work; ``None`` is the native size.
         protocol: Name of the rules it is scored by; ``None`` where there is no truth to score.
         categories: Object id -> category, for rules that average over categories.
-        annotations: Frames that are given in place of the clip's own annotations, ordered by
-            frame, each with all objects that it shows; every other frame is then segmented from
-            the nearest of them, forwards or backwards.
+        annotations: What is given in place of the clip's own annotations, ordered by frame.
+        both_ways: Each annotation has all objects that its frame shows, and every other frame is
+            segmented from the nearest of them, forwards or backwards.
     """
 
     clip: Clip
@@ -112,6 +112,7 @@ class ClipJob:
     protocol: str | None
     categories: Mapping[int, str] = field(default_factory=dict)
     annotations: Sequence[Annotation] | None = None
+    both_ways: bool = False
 
     @property
     def given(self) -> Sequence[Annotation]:

@@ -56,7 +56,7 @@ class _Jobs(Dataset[ClipJob]):
         protocol = self._protocol if len(clip.truth_frames) > 1 else None
         categories = categories_of(clip) if protocol else {}
         given = None if self._annotate is None else annotate_frames(clip, self._annotate)
-        return ClipJob(clip, self._size, protocol, categories, given)
+        return ClipJob(clip, self._size, protocol, categories, given, given is not None)
 
 
 class _Samples(Dataset[Sample]):

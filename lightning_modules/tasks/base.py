@@ -1,7 +1,6 @@
 """What all methods share: training on refinement samples, adapting to a clip, propagating."""
 
 import math
-import pickle
 import time
 import zlib
 from abc import ABC, abstractmethod
@@ -18,9 +17,9 @@ from torch import Tensor, nn
 
 from augment.refinement import AnnotatedFrame, RefinementSampler, sample_batches
 from lightning_modules.callbacks.progress import report_progress
+from lightning_modules.checkpoints import read_checkpoint, require_fit
 from lightning_modules.metrics import MaskJaccard
 from vos_core.clips import annotated_frames
-from vos_core.errors import CheckpointError
 from vos_core.losses import refinement_loss
 from vos_core.optimisation import Solver
 from vos_core.postprocess import DenseCRF
@@ -48,7 +47,6 @@ class OptimizerConfig(TypedDict):
 
 ADAPTED, UNADAPTED, COPIED = "adapted", "not adapted", "copied first mask"
 _HELD_OUT_BATCHES = 4
-_NETWORK_SETTINGS = ("network", "network_options", "encoder", "depth", "width")
 Setting = int | float | bool | list[float] | str  # of a config; text is tried in this order
 
 
@@ -98,6 +96,10 @@ class BaseVOSTask(L.LightningModule, ABC):
     def make_propagator(self, network: Networks, job: ClipJob) -> Propagator:
         """Return what carries masks through a clip, with one network or one per object id."""
 
+    def understand(self, job: ClipJob) -> ClipJob:
+        """Return a job with what is made of its annotations; here they are taken as they are."""
+        return job
+
     def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
         """Refine (B, 1, H, W) masks on (B, 3, H, W) frames; returns (B, 1, H, W) logits."""
         with autocast(image.device, self.precision):
@@ -136,6 +138,7 @@ class BaseVOSTask(L.LightningModule, ABC):
     def test_step(self, job: ClipJob, batch_idx: int) -> dict[str, SegmentedClip]:
         """Adapt to a clip, then segment it; a callback draws the label maps frame by frame."""
         began = time.monotonic()
+        job = self.understand(job)
         adapted = self._adapt_to(job)
         seconds = time.monotonic() - began
         variants = {ADAPTED: self._propagate(adapted, job)}
@@ -155,26 +158,7 @@ class BaseVOSTask(L.LightningModule, ABC):
 
     def check_weights(self, path: str | Path) -> None:
         """Refuse a checkpoint that is unreadable or belongs to another network."""
-        try:
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-            weights = checkpoint["state_dict"]
-        except FileNotFoundError as err:
-            raise CheckpointError(f"There is no checkpoint {path}; check --ckpt_path.") from err
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, LookupError) as err:
-            raise CheckpointError(
-                f"{path} is no Lightning checkpoint, or is damaged; give one that fit wrote."
-            ) from err
-        ours = self.state_dict()
-        different = [k for k, v in ours.items() if k not in weights or weights[k].shape != v.shape]
-        different += [k for k in weights if k not in ours]
-        if different:
-            settings = checkpoint.get("hyper_parameters", {})
-            told = {k: settings[k] for k in _NETWORK_SETTINGS if k in settings}
-            raise CheckpointError(
-                f"{path} belongs to another network: {len(different)} tensors differ, the first "
-                f"is {different[0]!r}. It was trained with {told or 'unknown settings'}; give the "
-                "same under --model."
-            )
+        require_fit(path, read_checkpoint(path), self.state_dict())
 
     def _adapt_to(self, job: ClipJob) -> dict[int, nn.Module]:
         """Fit a copy of the network to each object of a clip, the others being background to it.
@@ -245,9 +229,7 @@ class BaseVOSTask(L.LightningModule, ABC):
     def _run(
         self, propagator: Propagator, job: ClipJob, refine: Refinement | None = None
     ) -> Iterator[LabelMap]:
-        if job.annotations is not None:
-            return run_both_ways(
-                propagator, job.clip, job.annotations, job.size, self.device, refine
-            )
-        frames, given = job.clip.frames(), job.clip.annotations
-        return run_sequence(propagator, frames, given, job.size, self.device, refine)
+        clip, given = job.clip, job.given
+        if job.both_ways:
+            return run_both_ways(propagator, clip, given, job.size, self.device, refine)
+        return run_sequence(propagator, clip.frames(), given, job.size, self.device, refine)

@@ -17,6 +17,7 @@ from typing import Literal
 from augment.deformation import PREVIOUS_MASKS, MaskDeformation
 from augment.refinement import AnnotatedFrame, RefinementSampler, StillSampler
 from augment.settings import configured
+from lightning_modules.checkpoints import load_refiner
 from lightning_modules.tasks.base import BaseVOSTask, Setting
 from vos_core.flow import FlowSource
 from vos_core.networks import build_network
@@ -29,6 +30,7 @@ from vos_core.propagation import (
     MotionStream,
     Networks,
     Propagator,
+    masks_from_boxes,
 )
 from vos_core.types import ClipJob
 
@@ -62,6 +64,9 @@ class MaskTrackTask(BaseVOSTask):
         dilate: They are grown, as is the mask of the frame before.
         previous_masks: What rough masks are drawn from: "preset" (masktrack, jittered_box, roi,
             ...) and any range of ``MaskDeformation``. By default that of the guidance.
+        box_network: MaskTrack_Box (section 3.3): only the box of each annotated mask is given, and
+            the network of this checkpoint, trained with guidance "box", finds the mask in it.
+            null gives the masks.
         flow: Add the second stream, which looks at the optical flow of this estimator: dis_medium,
             farneback, raft_large, ...; null leaves it out.
         flow_weights: File with the weights of RAFT; null downloads them.
@@ -94,6 +99,7 @@ class MaskTrackTask(BaseVOSTask):
         nonrigid: bool = True,
         dilate: bool = True,
         previous_masks: dict[str, Setting] | None = None,
+        box_network: str | None = None,
         flow: str | None = None,
         flow_weights: str | None = None,
         flow_cache: str | None = None,
@@ -119,6 +125,8 @@ class MaskTrackTask(BaseVOSTask):
             precision,
         )
         self.save_hyperparameters()
+        # in a list, for its weights are not this task's
+        self._box_network = [load_refiner(box_network)] if box_network else []
         self._flow = FlowSource(flow, flow_weights, flow_cache) if flow else None
         ranges = {"preset": _PRESETS[guidance], **(previous_masks or {})}
         self._rough = ablated(
@@ -128,6 +136,15 @@ class MaskTrackTask(BaseVOSTask):
             nonrigid=nonrigid,
             dilate=dilate,
         )
+
+    def understand(self, job: ClipJob) -> ClipJob:
+        """Find the masks in the boxes, if only these are to be known."""
+        for network in self._box_network:
+            found = masks_from_boxes(
+                network.to(self.device), job.clip, job.given, job.size, self.device, self.precision
+            )
+            return replace(job, annotations=found)
+        return job
 
     def make_sampler(self, frames: Sequence[AnnotatedFrame]) -> RefinementSampler:
         """Flip, rotate and deform each annotated frame."""

@@ -105,8 +105,8 @@ def test_frames_of_two_sizes_are_refused(weights: dict[str, Path]) -> None:
 def test_weights_of_another_network_are_refused(weights: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(
         CheckpointError,
-        match=r"raft_small.pth does not fit raft_large: \d+ layers differ \(feature_encoder"
-        r"\S+ is \(32, 3, 7, 7\), not \(64, 3, 7, 7\); .*\.\.\.\)",
+        match=r"raft_small.pth does not fit raft_large; \d+ tensors differ: feature_encoder"
+        r"\S+ is \(32, 3, 7, 7\), not \(64, 3, 7, 7\); .*\.\.\.",
     ):
         build_flow("raft_large", weights["raft_small"])
     state = torch.load(weights["raft_small"], weights_only=True)
@@ -114,8 +114,8 @@ def test_weights_of_another_network_are_refused(weights: dict[str, Path], tmp_pa
     torch.save(state, tmp_path / "renamed.pth")
     with pytest.raises(
         CheckpointError,
-        match=r"2 layers differ \(update_block.flow_head.conv1.bias is missing; head.bias is "
-        r"unknown\)",
+        match=r"2 tensors differ: update_block.flow_head.conv1.bias is missing; head.bias is "
+        r"unknown",
     ):
         build_flow("raft_small", tmp_path / "renamed.pth")
 

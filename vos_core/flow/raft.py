@@ -20,12 +20,12 @@ from torch.nn import functional as F
 from vos_core.errors import CheckpointError, ConfigError
 from vos_core.flow.estimators import check_pair
 from vos_core.types import FloatArray, Image
+from vos_core.weights import misfit
 
 RAFTSize = Literal["small", "large"]
 
 _STRIDE = 8  # of the features that are compared (section 3.1)
 _MIN_SIDE = 128  # below, the coarsest of the four levels of the correlation has no two pixels
-_NAMED = 3  # of the layers that differ
 
 
 class RAFTFlow:
@@ -141,27 +141,13 @@ def _with_weights(size: RAFTSize, state: Mapping[str, Tensor], origin: str) -> n
 
     with torch.device("meta"):  # the weights are about to come, so draw none
         network: nn.Module = {"small": raft_small, "large": raft_large}[size](weights=None)
-    different = _differences(network.state_dict(), state)
-    if different:
-        shown = "; ".join(different[:_NAMED]) + "; ..." * (len(different) > _NAMED)
+    if wrong := misfit(network.state_dict(), state):
         raise CheckpointError(
-            f"{origin} does not fit raft_{size}: {len(different)} layers differ ({shown}); give "
-            f"weights of torchvision's raft_{size}."
+            f"{origin} does not fit raft_{size}; {wrong}. Give weights of torchvision's "
+            f"raft_{size}."
         )
     network.load_state_dict(state, assign=True)
     return network.float().eval().requires_grad_(False)
-
-
-def _differences(ours: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
-    """Say of each tensor that is not as it should be what is wrong."""
-    wrong = [
-        f"{name} is missing"
-        if name not in given
-        else f"{name} is {tuple(given[name].shape)}, not {tuple(tensor.shape)}"
-        for name, tensor in ours.items()
-        if name not in given or given[name].shape != tensor.shape
-    ]
-    return wrong + [f"{name} is unknown" for name in given if name not in ours]
 
 
 def _digest(state: Mapping[str, Tensor]) -> str:

@@ -3,6 +3,7 @@
 from vos_core.propagation.adaptation import AdaptationSettings, Score, adapt
 from vos_core.propagation.baselines import FirstMaskCopier
 from vos_core.propagation.both_ways import run_both_ways
+from vos_core.propagation.boxes import masks_from_boxes
 from vos_core.propagation.fusion import merge_logits
 from vos_core.propagation.mask_propagation import Guidance, MaskPropagator, MotionStream, Networks
 from vos_core.propagation.run import Propagator, Refinement, run_sequence
@@ -18,6 +19,7 @@ __all__ = [
     "Refinement",
     "Score",
     "adapt",
+    "masks_from_boxes",
     "merge_logits",
     "run_both_ways",
     "run_sequence",

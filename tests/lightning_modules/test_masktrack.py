@@ -1,0 +1,88 @@
+"""MaskTrack through the command line: two networks, several annotations."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cli import main
+from datasets_vos.masks import read_mask
+
+SMALL = [
+    "--config=small/masktrack.yaml",
+    "--data.size=[48,64]",
+    "--data.train_sets=null",
+    "--data.samples_per_epoch=4",
+    "--data.batch_size=2",
+    "--model.network_options={encoder: resnet10t, width: 8, depth: 2}",
+    "--model.adapt_iterations=2",
+    "--model.adapt_batch_size=2",
+    "--trainer.accelerator=cpu",
+]
+
+
+def on(root: Path) -> list[str]:
+    return ["--data.dataset=davis2017", f"--data.root={root}"]
+
+
+def run(command: str, root: Path, out: Path, *options: str) -> dict[str, Any]:
+    where = f"--trainer.default_root_dir={out}"
+    assert main([command, *SMALL, *on(root), where, *options]) == 0
+    scores = out / "masktrack" / "version_0" / "scores.json"
+    return json.loads(scores.read_text()) if scores.is_file() else {}
+
+
+@pytest.fixture(scope="module")
+def box_checkpoint(davis_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that was trained on boxes, for hardly any time."""
+    out = tmp_path_factory.mktemp("box")
+    run("fit", davis_root, out, "--model.guidance=box", "--after_fit=null")
+    return next(out.glob("masktrack/version_0/checkpoints/*.ckpt"))
+
+
+def test_a_second_network_finds_the_masks_in_the_boxes(
+    davis_root: Path, tmp_path: Path, box_checkpoint: Path
+) -> None:
+    options = ["--data.sequences=[dog]", f"--model.box_network={box_checkpoint}"]
+    run("test", davis_root, tmp_path / "boxes", *options)
+    run("test", davis_root, tmp_path / "masks", options[0])
+    first = [
+        read_mask(next((tmp_path / out).glob("masktrack/*/masks/dog/00000.png")))
+        for out in ("boxes", "masks")
+    ]
+    assert set(np.unique(first[0])) - {0} == set(np.unique(first[1])) - {0}
+    assert (first[0] != first[1]).any()
+
+
+@pytest.mark.parametrize("wrong", ["absent.ckpt", "broken.ckpt"])
+def test_a_box_network_that_is_none_is_refused(
+    davis_root: Path, tmp_path: Path, wrong: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.ckpt").write_bytes(b"nothing")
+    options = [*SMALL, *on(davis_root), f"--trainer.default_root_dir={tmp_path / 'runs'}"]
+    assert main(["test", *options, f"--model.box_network={tmp_path / wrong}"]) == 2
+    assert wrong in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_every_annotated_frame_is_answered_with_its_annotation(
+    davis_root: Path, tmp_path: Path
+) -> None:
+    every = run("test", davis_root, tmp_path / "1", "--data.annotate=1")
+    assert every["global"]["J"]["mean"] == 1
+    last = run("test", davis_root, tmp_path / "last", "--data.annotate=[-1]")
+    assert last["global"]["J"]["mean"] < 1
+    masks = sorted((tmp_path / "last").glob("masktrack/*/masks/dog/*.png"))
+    truth = sorted(davis_root.glob("Annotations/*/dog/*.png"))
+    np.testing.assert_array_equal(read_mask(masks[-1]), read_mask(truth[-1]))
+
+
+def test_a_frame_that_is_not_there_cannot_be_annotated(
+    davis_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [*SMALL, *on(davis_root), f"--trainer.default_root_dir={tmp_path}"]
+    assert main(["test", *options, "--data.annotate=[500]"]) == 2
+    assert "has no frame 500" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
