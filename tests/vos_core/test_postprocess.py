@@ -1,13 +1,11 @@
-"""Component pruning and dense CRF."""
+"""Component pruning."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from vos_core.errors import DependencyNotFoundError
-from vos_core.postprocess import DenseCRF, prune_components
+from vos_core.postprocess import prune_components
 
 
 def blocks(*corners: tuple[int, int, int]) -> np.ndarray:
@@ -45,20 +43,3 @@ def test_never_adds_and_never_empties(mask: np.ndarray, earlier: np.ndarray, sam
     assert kept.any() == mask.any()
     if same:
         np.testing.assert_array_equal(kept, mask)
-
-
-def test_crf_moves_a_rough_border_to_the_edge_in_the_picture() -> None:
-    pytest.importorskip("pydensecrf", reason="extra 'crf' is not installed")
-    image = np.zeros((60, 80, 3), dtype=np.uint8)
-    image[:, 40:] = 220
-    probability = np.full((60, 80), 0.1, dtype=np.float32)
-    probability[:, 36:] = 0.7  # 4 px too far left
-    answer = DenseCRF()(image, np.stack([1 - probability, probability]))
-    np.testing.assert_allclose(answer.sum(axis=0), 1, atol=1e-4)
-    np.testing.assert_array_equal(answer.argmax(axis=0), image[..., 0] > 0)
-
-
-def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pydensecrf.densecrf", None)
-    with pytest.raises(DependencyNotFoundError, match=r'pip install "\.\[crf\]"'):
-        DenseCRF()(np.zeros((4, 4, 3), np.uint8), np.full((2, 4, 4), 0.5, np.float32))
