@@ -4,7 +4,7 @@ import math
 import time
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
@@ -16,13 +16,14 @@ from lightning.pytorch.utilities.types import LRSchedulerConfigType
 from torch import Tensor, nn
 
 from augment.refinement import AnnotatedFrame, RefinementSampler, sample_batches
+from augment.settings import configured
 from lightning_modules.callbacks.progress import report_progress
 from lightning_modules.checkpoints import read_checkpoint, require_fit
 from lightning_modules.metrics import MaskJaccard
 from vos_core.clips import annotated_frames
 from vos_core.losses import refinement_loss
 from vos_core.optimisation import Solver
-from vos_core.postprocess import DenseCRF
+from vos_core.postprocess import CRF_PRESETS
 from vos_core.precision import Precision, autocast
 from vos_core.propagation import (
     AdaptationSettings,
@@ -63,7 +64,8 @@ class BaseVOSTask(L.LightningModule, ABC):
             iterations and the seconds.
         adapt_batch_size: Samples per step of the adaptation.
         baselines: Also run the network unadapted and the copied first mask, for comparison.
-        crf: Sharpen the answers with a dense CRF (needs the extra ``crf``).
+        crf: Sharpen the answers with a dense CRF.
+        crf_settings: Its "preset" in ``CRF_PRESETS`` and any parameter of ``DenseCRF`` to change.
         precision: Arithmetic of the network.
     """
 
@@ -75,6 +77,7 @@ class BaseVOSTask(L.LightningModule, ABC):
         adapt_batch_size: int,
         baselines: bool,
         crf: bool,
+        crf_settings: Mapping[str, object] | None,
         precision: Precision,
     ) -> None:
         super().__init__()
@@ -83,7 +86,9 @@ class BaseVOSTask(L.LightningModule, ABC):
         self.adaptation = adaptation
         self.adapt_batch_size = adapt_batch_size
         self.baselines = baselines
-        self.crf = crf
+        settings = {"preset": "default", **(crf_settings or {})}
+        chosen = configured(CRF_PRESETS, settings, "CRF settings")
+        self.crf = chosen if crf else None
         self.precision = precision
         self._is_trained = False
         self._train_jaccard = MaskJaccard()
@@ -224,7 +229,7 @@ class BaseVOSTask(L.LightningModule, ABC):
         return on_step
 
     def _propagate(self, network: Networks, job: ClipJob) -> Iterator[LabelMap]:
-        return self._run(self.make_propagator(network, job), job, DenseCRF() if self.crf else None)
+        return self._run(self.make_propagator(network, job), job, self.crf)
 
     def _run(
         self, propagator: Propagator, job: ClipJob, refine: Refinement | None = None

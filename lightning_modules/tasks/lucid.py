@@ -58,7 +58,9 @@ class LucidTask(BaseVOSTask):
         dilation: Radius in pixels by which the guiding mask is grown.
         coherence: Drop parts of an answer farther than this many pixels from its guide; null
             keeps all.
-        crf: Sharpen the answers with a dense CRF (needs the extra ``crf``).
+        crf: Sharpen the answers with a dense CRF.
+        crf_settings: "preset" (default, mpnet, deeplab, pydensecrf) and any parameter of
+            ``DenseCRF``, such as its backend.
         baselines: Also score the unadapted network and the copied first mask.
         precision: "auto" computes in bfloat16 where the machine does so natively.
     """
@@ -86,6 +88,7 @@ class LucidTask(BaseVOSTask):
         dilation: int = 0,
         coherence: int | None = 8,
         crf: bool = False,
+        crf_settings: dict[str, int | float | str] | None = None,
         baselines: bool = True,
         precision: Precision = "auto",
     ) -> None:
@@ -102,6 +105,7 @@ class LucidTask(BaseVOSTask):
             adapt_batch_size,
             baselines,
             crf,
+            crf_settings,
             precision,
         )
         self.save_hyperparameters()

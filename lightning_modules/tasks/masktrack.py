@@ -73,7 +73,9 @@ class MaskTrackTask(BaseVOSTask):
         flow_cache: Folder in which flow is kept; null keeps nothing.
         flow_network: Whether the second stream has the weights of the offline stage, as fine-tuning
             is on colours, or those fine-tuned. The paper does not say.
-        crf: Sharpen the answers with a dense CRF (needs the extra ``crf``).
+        crf: Sharpen the answers with a dense CRF.
+        crf_settings: "preset" (default, mpnet, deeplab, pydensecrf) and any parameter of
+            ``DenseCRF``, such as its backend.
         baselines: Also score the unadapted network and the copied first mask.
         precision: "auto" computes in bfloat16 where the machine does so natively.
     """
@@ -105,6 +107,7 @@ class MaskTrackTask(BaseVOSTask):
         flow_cache: str | None = None,
         flow_network: Literal["offline", "adapted"] = "offline",
         crf: bool = False,
+        crf_settings: dict[str, int | float | str] | None = None,
         baselines: bool = True,
         precision: Precision = "auto",
     ) -> None:
@@ -122,6 +125,7 @@ class MaskTrackTask(BaseVOSTask):
             adapt_batch_size,
             baselines,
             crf,
+            crf_settings,
             precision,
         )
         self.save_hyperparameters()

@@ -1,5 +1,6 @@
 """What a task hands to the adaptation of each object."""
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from lightning_modules.tasks import LucidTask, MaskTrackTask, base
 from tests.fakes import fake_frame, fake_label_map
 from vos_core.errors import ConfigError
 from vos_core.optimisation import Solver
+from vos_core.postprocess import CRF_PRESETS, DenseCRF
 from vos_core.propagation import AdaptationSettings, MaskPropagator, Score
 from vos_core.types import VOID, ClipJob, RefinementSample
 
@@ -220,3 +222,40 @@ def test_patience_looks_at_samples_of_its_own(
     task._adapt_to(ClipJob(clip, (48, 64), "davis2017"))
     assert len(scores) >= 2 * 3  # of each object one by and by, one at the end
     assert all(0 <= score <= 1 for score in scores)
+
+
+def small_task(kind: str, **settings: object) -> LucidTask | MaskTrackTask:
+    if kind == "lucid":
+        return LucidTask(encoder="resnet10t", width=8, **settings)
+    return MaskTrackTask(network="mask_refiner", pretrained=False, **settings)
+
+
+@pytest.mark.parametrize("kind", ["lucid", "masktrack"])
+def test_a_crf_is_what_the_config_says(kind: str) -> None:
+    assert small_task(kind).crf is None
+    assert small_task(kind, crf=True).crf == DenseCRF()
+    settings = {"preset": "deeplab", "iterations": 2, "bilateral_sigma_xy": 30}
+    changed = small_task(kind, crf=True, crf_settings=settings)
+    assert changed.crf == replace(CRF_PRESETS["deeplab"], iterations=2, bilateral_sigma_xy=30)
+    assert changed.hparams["crf_settings"] == settings
+    with pytest.raises(ConfigError, match="Did you mean 'smooth_sigma'"):
+        small_task(kind, crf=True, crf_settings={"smoth_sigma": 3})
+    with pytest.raises(ConfigError, match="'torch' or 'pydensecrf'"):
+        small_task(kind, crf=True, crf_settings={"backend": "numpy"})
+    with pytest.raises(ConfigError, match="smooth_sigma of a CRF is 0"):
+        small_task(kind, crf=True, crf_settings={"smooth_sigma": 0})
+
+
+def test_a_crf_changes_the_answers_without_the_extra(
+    davis_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pydensecrf.densecrf", None)
+    clip = open_dataset("davis2017", davis_root).clip("cat")
+    job = ClipJob(clip, None, None)
+    torch.manual_seed(0)
+    plain = small_task("lucid")
+    sharpened = small_task("lucid", crf=True, crf_settings={"bilateral_weight": 20})
+    sharpened.load_state_dict(plain.state_dict())
+    before, after = (list(task._propagate(task.network, job)) for task in (plain, sharpened))
+    assert len(before) == len(after)
+    assert any((a != b).any() for a, b in zip(before, after, strict=True))

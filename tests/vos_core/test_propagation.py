@@ -511,6 +511,21 @@ class TestRunSequence:
         np.testing.assert_array_equal(calls[0][0], frames[1])
         assert propagator.step(frame())[1].max() > 0.9
 
+    def test_refinement_on_the_device_sees_the_probabilities_as_they_are(self) -> None:
+        class OnDevice:
+            def on_device(self, image: Image, probabilities: Tensor) -> Tensor:
+                assert image.shape[:2] == probabilities.shape[1:]
+                return probabilities.flip(0)
+
+        start = [annotate(0, labels((1, 2, 2)))]
+        plain, flipped = (
+            list(
+                run_sequence(MaskPropagator(Echo(), precision="float32"), clip(2), start, refine=r)
+            )
+            for r in (None, OnDevice())
+        )
+        np.testing.assert_array_equal(flipped[1] == 1, plain[1] == 0)
+
     def test_a_real_flow_follows_a_moving_square(self) -> None:
         rng = np.random.default_rng(0)
         background = rng.integers(0, 60, (64, 96, 3), dtype=np.uint8)

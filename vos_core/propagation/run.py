@@ -1,7 +1,7 @@
 """One clip from its annotations to a label map per frame, in constant memory."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,6 +13,14 @@ from vos_core.types import Annotation, FloatArray, Image, LabelMap
 
 Refinement = Callable[[Image, FloatArray], FloatArray]
 """(H, W, 3) uint8 and (N + 1, H, W) probabilities in, better probabilities out."""
+
+
+@runtime_checkable
+class DeviceRefinement(Protocol):
+    """A refinement that can also work where the probabilities are."""
+
+    def on_device(self, image: Image, probabilities: Tensor) -> Tensor:
+        """Like a :data:`Refinement`, with probabilities as a tensor on any device."""
 
 
 class Propagator(Protocol):
@@ -37,7 +45,7 @@ def run_sequence(
     annotations: Sequence[Annotation],
     size: tuple[int, int] | None = None,
     device: torch.device | None = None,
-    refine: Refinement | None = None,
+    refine: Refinement | DeviceRefinement | None = None,
 ) -> Iterator[LabelMap]:
     """Propagate annotations through a clip, one label map per frame.
 
@@ -85,7 +93,9 @@ def to_tensor(image: Image, device: torch.device | None = None) -> Tensor:
     return tensor.permute(2, 0, 1).float() / 255
 
 
-def _refined(refine: Refinement, image: Image, probabilities: Tensor) -> Tensor:
+def _refined(refine: Refinement | DeviceRefinement, image: Image, probabilities: Tensor) -> Tensor:
+    if isinstance(refine, DeviceRefinement):
+        return refine.on_device(image, probabilities)
     refined = refine(image, probabilities.float().cpu().numpy())
     return torch.from_numpy(refined).to(probabilities.device)
 
