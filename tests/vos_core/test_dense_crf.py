@@ -186,6 +186,9 @@ class TestBothBackends:
         empty = np.stack([np.ones((30, 40)), np.zeros((30, 40))]).astype(np.float32)
         answer = DenseCRF(backend=backend)(textured((30, 40)), empty)
         assert answer[0].min() > 0.99
+        empty[:, 15, 20] = 0, 1  # a probability of 0 is not for ever
+        strong = DenseCRF(smooth_weight=40, backend=backend)(np.zeros((30, 40, 3), np.uint8), empty)
+        assert strong[1].max() < 0.01
 
     @pytest.mark.parametrize("size", [(1, 1), (1, 7), (9, 1), (2, 2)])
     @pytest.mark.parametrize("labels", [1, 2, 6])

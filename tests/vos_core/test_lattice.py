@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from vos_core.errors import ConfigError
-from vos_core.postprocess.lattice import PermutohedralLattice, _basis, _locate
+from vos_core.postprocess.lattice import (
+    PermutohedralLattice,
+    _basis,
+    _locate,
+    _neighbours,
+    _number_corners,
+)
 
 dimensions = st.integers(1, 6)
 seeds = st.integers(0, 2**32 - 1)
@@ -67,6 +73,19 @@ def test_neighbours_are_each_other_s(d: int, seed: int) -> None:
         there = ahead < size
         assert torch.equal(behind[ahead[there].long()].long(), here[there])
         assert (behind < size).sum() == there.sum()
+
+
+def test_a_step_from_the_border_does_not_come_in_at_the_other_side() -> None:
+    box = torch.from_numpy(np.mgrid[:12, :9].reshape(2, -1).astype(np.float32)) + 0.3
+    codes, strides, axes, _ = _locate(torch.linalg.solve(_basis(2), box))
+    corners, _ = _number_corners(codes, strides, axes)
+    place = torch.stack([corners % strides[1], corners // strides[1]])
+    for step, stride in zip([(1, 0), (0, 1), (1, 1)], (*strides, sum(strides)), strict=True):
+        ahead = _neighbours(corners, stride)[0].long()
+        exists = ahead < len(corners)
+        assert 0.8 < exists.float().mean() < 1
+        moved = place[:, ahead[exists]] - place[:, exists]
+        assert torch.equal(moved, torch.tensor(step)[:, None].expand_as(moved))
 
 
 def test_corners_are_blurred_along_all_directions() -> None:
