@@ -11,16 +11,14 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
     """Return a context in which networks run in the chosen arithmetic.
 
-    Where a context of torch is in force already, as with Lightning's ``--trainer.precision``, that
-    one decides.
-
     Args:
         device: Where the network lives.
         precision: "auto" takes bfloat16 on GPUs that support it and on processors with AVX-512
-            bfloat16 instructions (about 1.7 times the speed), float32 elsewhere. Training in
-            float16 needs its losses scaled, see :func:`loss_scaler`.
+            bfloat16 instructions (about 1.7 times the speed), float32 elsewhere; and where such
+            a context is in force already, as with Lightning's ``--trainer.precision``, that one.
+            Training in float16 needs its losses scaled, see :func:`loss_scaler`.
     """
-    if torch.is_autocast_enabled(device.type):
+    if precision == "auto" and torch.is_autocast_enabled(device.type):
         return nullcontext()
     if precision == "float16":
         return torch.autocast(device.type, torch.float16)

@@ -21,6 +21,7 @@ from lightning_modules.callbacks.progress import report_progress
 from lightning_modules.checkpoints import read_checkpoint, require_fit
 from lightning_modules.metrics import MaskJaccard
 from vos_core.clips import annotated_frames
+from vos_core.errors import ConfigError
 from vos_core.losses import refinement_loss
 from vos_core.optimisation import Solver
 from vos_core.postprocess import CRF_PRESETS
@@ -121,6 +122,18 @@ class BaseVOSTask(L.LightningModule, ABC):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+    def on_fit_start(self) -> None:
+        """Refuse to train where small gradients would vanish.
+
+        Raises:
+            ConfigError: If the network is to compute in float16, but not by the trainer's doing.
+        """
+        if self.precision == "float16":
+            raise ConfigError(
+                "precision float16 is for adaptation, which scales its losses; to train in it, say "
+                "--trainer.precision 16-mixed and leave --model.precision at auto."
+            )
 
     def on_train_start(self) -> None:
         """Note that the weights are worth trying without adaptation."""

@@ -86,3 +86,16 @@ def test_a_frame_that_is_not_there_cannot_be_annotated(
     assert main(["test", *options, "--data.annotate=[500]"]) == 2
     assert "has no frame 500" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_training_in_float16_without_scaled_losses_is_refused(
+    davis_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [*SMALL, *on(davis_root), f"--trainer.default_root_dir={tmp_path}"]
+    assert main(["fit", *options, "--model.precision=float16"]) == 2
+    assert "--trainer.precision 16-mixed" in capsys.readouterr().err
+
+
+def test_adaptation_in_float16(davis_root: Path, tmp_path: Path) -> None:
+    options = ["--model.precision=float16", "--data.sequences=[dog]"]
+    assert 0 <= run("test", davis_root, tmp_path, *options)["global"]["J"]["mean"] <= 1

@@ -16,23 +16,21 @@ from vos_core.networks.registry import register_network
 from vos_core.networks.timm_encoder import build_encoder, feature_maps
 
 
-def _conv(inputs: int, outputs: int) -> nn.Sequential:
-    # leaky: with few channels it can happen that all are silent on the object, and then it stays
-    # background for ever, for want of a gradient
+def _conv(inputs: int, outputs: int, slope: float = 0.0) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
         nn.BatchNorm2d(outputs),
-        nn.LeakyReLU(0.1, inplace=True),
+        nn.LeakyReLU(slope, inplace=True),
     )
 
 
 class _UpBlock(nn.Module):
     """Bring a deep map to the size of a shallower one and merge them."""
 
-    def __init__(self, deep: int, skip: int, outputs: int) -> None:
+    def __init__(self, deep: int, skip: int, outputs: int, slope: float = 0.0) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(deep, outputs, 1, bias=False)
-        self.merge = _conv(outputs + skip, outputs)
+        self.merge = _conv(outputs + skip, outputs, slope)
 
     def forward(self, deep: Tensor, skip: Tensor) -> Tensor:
         deep = F.interpolate(self.reduce(deep), skip.shape[-2:], mode="bilinear")
@@ -72,7 +70,9 @@ class MaskRefiner(nn.Module):
             self.blocks.append(_UpBlock(deep, skip, width))
             deep = width
         self.stem = _conv(4, width // 2)
-        self.full = _UpBlock(width, width // 2, width // 2)
+        # leaky: it happens that all channels are silent on the object, which then stays background
+        # for ever, for want of a gradient
+        self.full = _UpBlock(width, width // 2, width // 2, slope=0.1)
         self.head = nn.Conv2d(width // 2, 1, 1)
 
     @property
