@@ -150,6 +150,7 @@ class BaseVOSTask(L.LightningModule, ABC):
 
     def validation_step(self, job: ClipJob, batch_idx: int) -> dict[str, SegmentedClip]:
         """Segment a clip with the weights as they are."""
+        job = self.understand(job)
         variants = {UNADAPTED: self._propagate(self.network, job)}
         return {"segmented": SegmentedClip(job, variants, seconds_adapt=0.0)}
 
