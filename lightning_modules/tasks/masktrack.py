@@ -67,6 +67,8 @@ class MaskTrackTask(BaseVOSTask):
         box_network: MaskTrack_Box (section 3.3): only the box of each annotated mask is given, and
             the network of this checkpoint, trained with guidance "box", finds the mask in it.
             null gives the masks.
+        coherence: Drop parts of an answer farther than this many pixels from the mask that guided
+            it, as LucidTracker does; null keeps all, as published.
         flow: Add the second stream, which looks at the optical flow of this estimator: dis_medium,
             farneback, raft_large, ...; null leaves it out.
         flow_weights: File with the weights of RAFT; null downloads them.
@@ -102,6 +104,7 @@ class MaskTrackTask(BaseVOSTask):
         dilate: bool = True,
         previous_masks: dict[str, Setting] | None = None,
         box_network: str | None = None,
+        coherence: int | None = None,
         flow: str | None = None,
         flow_weights: str | None = None,
         flow_cache: str | None = None,
@@ -161,6 +164,7 @@ class MaskTrackTask(BaseVOSTask):
             motion=self._motion_stream(network, job),
             dilation=self._rough.dilation,
             guidance=self.hparams["guidance"],
+            coherence=self.hparams["coherence"],
             precision=self.precision,
         )
 
