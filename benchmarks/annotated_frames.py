@@ -35,7 +35,7 @@ class Point:
     Attributes:
         share: Percentage of the frames that are annotated.
         scores: J of every scored frame of every object.
-        copied: Mean J of the baseline.
+        copied: Mean J of the baseline, over the same frames.
         seconds: Adapting and propagating, a frame.
     """
 
@@ -71,7 +71,7 @@ def run(every: int, options: argparse.Namespace, rest: list[str]) -> Point:
     return Point(
         100 * annotated / sum(lengths),
         frame_scores(scores),
-        json.loads(copied.read_text())["global"]["J"]["mean"],
+        float(np.mean(frame_scores(json.loads(copied.read_text())))),
         scores["seconds"]["total"] / sum(lengths),
     )
 

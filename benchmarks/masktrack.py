@@ -1,7 +1,7 @@
 """MaskTrack's Table 1, row by row, beside the published numbers.
 
     python -m benchmarks.masktrack --stills ../shared/data --davis DAVIS --out runs/table1
-        [--config masktrack.yaml] [--rows full boxes] [any option of the command]
+        [--config masktrack.yaml data/saliency.yaml] [--rows full boxes] [any option of the command]
 
 Each row is a change of the config (``configs/ablation/masktrack``). Rows that only change what
 comes after the offline stage are tested from the weights of the full method; the others are
@@ -46,7 +46,7 @@ def run(row: str, options: argparse.Namespace, rest: Sequence[str]) -> dict[str,
     out = Path(options.out).resolve() / row
     done = newest(out, "*/*/scores.json")
     if done is None:
-        configs = [f"--config={options.config}"]
+        configs = [f"--config={name}" for name in options.config]
         if row != "full":
             configs.append(f"--config=ablation/masktrack/{row}.yaml")
         davis = Path(options.davis).resolve()
@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("--stills", required=True, help="folder of the saliency sets")
     parser.add_argument("--davis", required=True, help="a DAVIS 2016 folder")
     parser.add_argument("--out", required=True, help="runs folder, one folder a row")
-    parser.add_argument("--config", default="small/masktrack.yaml")
+    parser.add_argument("--config", nargs="+", default=["small/masktrack.yaml"])
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW")
     options, rest = parser.parse_known_args()
     columns = ("row", "J", "against full", "published", "against full", "F", "s a frame")

@@ -56,17 +56,26 @@ def require_fit(
         )
 
 
-def load_refiner(path: str | Path) -> nn.Module:
+def load_refiner(path: str | Path, guidance: str) -> nn.Module:
     """Build the network of a MaskTrack checkpoint, with its weights, for evaluation.
 
+    Args:
+        path: The checkpoint.
+        guidance: What the network must have been trained with.
+
     Raises:
-        CheckpointError: If the checkpoint cannot be read or is of another task.
+        CheckpointError: If the checkpoint cannot be read, or is of another task or guidance.
     """
     checkpoint = read_checkpoint(path)
     settings = checkpoint.get("hyper_parameters", {})
     if "network" not in settings:
         raise CheckpointError(
             f"{path} does not say which network it is of; give a checkpoint of MaskTrackTask."
+        )
+    if settings.get("guidance") != guidance:
+        raise CheckpointError(
+            f"{path} was trained with guidance {settings.get('guidance')!r}; give one that was "
+            f"trained with --model.guidance {guidance}."
         )
     options = settings.get("network_options") or {}
     network = build_network(settings["network"], pretrained=False, **options)

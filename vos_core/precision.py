@@ -27,8 +27,15 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
 
 
 def loss_scaler(device: torch.device, precision: Precision) -> torch.amp.GradScaler:
-    """Return what keeps small gradients from vanishing in float16; it does nothing elsewhere."""
-    return torch.amp.GradScaler(device.type, enabled=precision == "float16")
+    """Return what keeps small gradients from vanishing in float16; it does nothing elsewhere.
+
+    Args:
+        device: Where the network lives.
+        precision: Its arithmetic; "auto" is that of :func:`autocast` at this place.
+    """
+    in_force = precision == "auto" and torch.is_autocast_enabled(device.type)
+    half = in_force and torch.get_autocast_dtype(device.type) is torch.float16
+    return torch.amp.GradScaler(device.type, enabled=half or precision == "float16")
 
 
 def _has_native_bfloat16(device: torch.device) -> bool:

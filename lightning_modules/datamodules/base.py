@@ -13,11 +13,12 @@ from torch.utils.data import DataLoader, Dataset
 
 from datasets_vos import PROTOCOLS, VOSDataset, open_dataset
 from datasets_vos.annotating import Annotate, annotate_frames, frames_to_annotate
+from datasets_vos.base import DiskClip
 from datasets_vos.scoring import categories_of
 from lightning_modules.datamodules.samplers import BalancedSampler, StreamSampler
 from vos_core.errors import ConfigError
 from vos_core.metrics import DataInfo
-from vos_core.types import ClipJob
+from vos_core.types import Annotation, ClipJob
 
 _DEFAULT_SPLIT = {"toy": "val"}
 
@@ -194,10 +195,17 @@ class BaseVOSDataModule(L.LightningDataModule, ABC):
                     frames_to_annotate(clip, self._annotate)
         return self._clips
 
+    def given(self, clip: DiskClip) -> list[Annotation] | None:
+        """Return what is given of a clip in place of its own annotations, if the config says so."""
+        return None if self._annotate is None else annotate_frames(clip, self._annotate)
+
     def describe(self) -> DataInfo:
         """Say what is validated, tested and predicted on; the toy set's own root is left empty."""
         root = str(self._root.resolve()) if self._root else ""
-        return DataInfo(dataset=self._dataset, split=self._split_name(self._split), root=root)
+        info = DataInfo(dataset=self._dataset, split=self._split_name(self._split), root=root)
+        if self._annotate is not None:
+            info["annotate"] = self._annotate
+        return info
 
     def open_checked(self, split: str | None, sequences: Sequence[str] | None = None) -> VOSDataset:
         """Open a split of the dataset and check every clip of it; generate the toy set."""

@@ -37,7 +37,7 @@ class VideoDataModule(BaseVOSDataModule):
         train_sets: Train on frames of these sets instead, whatever ``train_split`` says: videos and
             still images, read as they are drawn. An item that is repeated is one frame or image.
         train_root: Folder in which relative roots of ``train_sets`` begin.
-        train_fraction: Share of the frames of ``train_sets`` to train on, evenly spread over them.
+        train_fraction: Share of these frames to train on, evenly spread over them.
         sequences: Restrict validation, test and prediction to these sequences.
         mask: For "folder": the mask of the first frame.
         annotate: Give every K-th frame of each clip with its true mask, or the frames of these
@@ -79,6 +79,8 @@ class VideoDataModule(BaseVOSDataModule):
             samples_per_epoch=samples_per_epoch,
             num_workers=num_workers,
         )
+        if train_root is not None and train_sets is None:
+            raise ConfigError("data.train_root is where data.train_sets lie; name some, or none.")
         # a checkpoint holds plain values only
         self.save_hyperparameters(ignore=["train_sets"])
         self._train_split = train_split
@@ -91,14 +93,17 @@ class VideoDataModule(BaseVOSDataModule):
         """Open the frames to train on; those of the dataset itself are read and kept."""
         if self._frames is not None:
             return
+        self._frames = Share(self._training_frames(), self._train_fraction)
+
+    def _training_frames(self) -> Sequence[AnnotatedFrame]:
         if self._train_sets is not None:
-            frames = open_frames(self._train_sets, folder=self._train_root, size=self.size)
-            self._frames = Share(frames, self._train_fraction)
-            return
-        clips = self.test_clips()
+            return open_frames(self._train_sets, folder=self._train_root, size=self.size)
         if self._train_split is not None:
             clips = self.open_checked(self._train_split)
-        self._frames = [pair for clip in clips for pair in annotated_frames(clip, self.size)]
+            return [pair for clip in clips for pair in annotated_frames(clip, self.size)]
+        # no more than what is given at test time
+        known = [(clip, self.given(clip)) for clip in self.test_clips()]
+        return [pair for clip, given in known for pair in annotated_frames(clip, self.size, given)]
 
     def make_source(self) -> SampleSource[RefinementSample]:
         """Let the task say how it draws samples from annotated frames."""

@@ -47,7 +47,8 @@ class OptimizerConfig(TypedDict):
     lr_scheduler: LRSchedulerConfigType
 
 
-ADAPTED, UNADAPTED, COPIED = "adapted", "not adapted", "copied first mask"
+ADAPTED, UNADAPTED = "adapted", "not adapted"
+COPIED, COPIED_NEAREST = "copied first mask", "copied nearest mask"
 _HELD_OUT_BATCHES = 4
 Setting = int | float | bool | list[float] | str  # of a config; text is tried in this order
 
@@ -82,6 +83,10 @@ class BaseVOSTask(L.LightningModule, ABC):
         precision: Precision,
     ) -> None:
         super().__init__()
+        if adapt_batch_size < 1:
+            raise ConfigError(f"adapt_batch_size is {adapt_batch_size}; give 1 or more.")
+        if adaptation.seconds is not None and adaptation.seconds <= 0:
+            raise ConfigError(f"time_per_sequence is {adaptation.seconds}; give some seconds.")
         self.network = network.to(memory_format=torch.channels_last)
         self.solver = solver
         self.adaptation = adaptation
@@ -158,13 +163,14 @@ class BaseVOSTask(L.LightningModule, ABC):
         """Adapt to a clip, then segment it; a callback draws the label maps frame by frame."""
         began = time.monotonic()
         job = self.understand(job)
-        adapted = self._adapt_to(job)
+        adapted = self._adapt_to(job) if self.adaptation.iterations else self.network
         seconds = time.monotonic() - began
         variants = {ADAPTED: self._propagate(adapted, job)}
         if self.baselines and job.protocol:
             if self._is_trained:
                 variants[UNADAPTED] = self._propagate(self.network, job)
-            variants[COPIED] = self._run(FirstMaskCopier(), job)
+            label = COPIED_NEAREST if job.both_ways else COPIED
+            variants[label] = self._run(FirstMaskCopier(), job)
         return {"segmented": SegmentedClip(job, variants, seconds)}
 
     def predict_step(self, job: ClipJob, batch_idx: int) -> dict[str, SegmentedClip]:
@@ -190,13 +196,17 @@ class BaseVOSTask(L.LightningModule, ABC):
         sampler = self.make_sampler(annotated_frames(clip, job.size, job.given))
         ids = list(dict.fromkeys(i for given in job.given for i in given.object_ids))
         iterations = math.ceil(self.adaptation.iterations / len(ids))
+        # a short adaptation is looked at, too
+        check_every = max(1, min(self.adaptation.check_every, iterations // 4))
         networks = {}
         for done, object_id in enumerate(ids):
             seed = [torch.initial_seed() % 2**32, zlib.crc32(clip.name.encode()), object_id]
             seconds = self.adaptation.seconds
             if seconds is not None:  # what is left, shared by the objects that are left
                 seconds = (seconds - (time.monotonic() - began)) / (len(ids) - done)
-            share = replace(self.adaptation, iterations=iterations, seconds=seconds)
+            share = replace(
+                self.adaptation, iterations=iterations, seconds=seconds, check_every=check_every
+            )
             own = sampler.only(object_id)
             batches = sample_batches(
                 own, self.adapt_batch_size, np.random.default_rng(seed), self.device
@@ -205,7 +215,8 @@ class BaseVOSTask(L.LightningModule, ABC):
             label = f"{clip.name}: adapting to object {object_id} ({done + 1} of {len(ids)})"
             on_step = self._watch(label, f"adapt/{clip.name}_{object_id}", iterations)
             with torch.random.fork_rng(), torch.inference_mode(False):
-                torch.manual_seed(seed[1])  # dropout
+                state = np.random.SeedSequence(seed).generate_state(1)
+                torch.manual_seed(int(state[0]))  # dropout
                 networks[object_id] = adapt(
                     self.network, batches, refinement_loss, share, on_step, score
                 )
@@ -213,7 +224,7 @@ class BaseVOSTask(L.LightningModule, ABC):
 
     def _held_out(self, sampler: RefinementSampler, rng: np.random.Generator) -> Score | None:
         """Return what scores a network on samples kept aside, if adaptation asks for it."""
-        if not self.adaptation.patience:
+        if not (self.adaptation.patience and self.adaptation.iterations):
             return None
         batches = [
             sampler.batch(self.adapt_batch_size, rng, self.device) for _ in range(_HELD_OUT_BATCHES)
@@ -221,6 +232,7 @@ class BaseVOSTask(L.LightningModule, ABC):
 
         def score(network: nn.Module) -> float:
             jaccard = MaskJaccard().to(self.device)
+            jaccard.sync_on_compute = False  # the other ranks adapt to other clips
             for batch in batches:
                 with autocast(self.device, self.precision):
                     logits = network(

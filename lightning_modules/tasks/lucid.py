@@ -17,7 +17,7 @@ from augment.refinement import AnnotatedFrame, LucidSampler, RefinementSampler
 from augment.settings import configured
 from lightning_modules.tasks.base import BaseVOSTask, Setting
 from vos_core.errors import ConfigError
-from vos_core.flow import FlowSource
+from vos_core.flow import flow_source
 from vos_core.networks import MaskRefiner
 from vos_core.optimisation import Solver
 from vos_core.precision import Precision
@@ -109,7 +109,7 @@ class LucidTask(BaseVOSTask):
             precision,
         )
         self.save_hyperparameters()
-        self._flow = FlowSource(flow, flow_weights, flow_cache) if flow else None
+        self._flow = flow_source(flow, flow_weights, flow_cache)
         chosen = {"preset": "adaptation"}
         self._dreamer = LucidDreamer(configured(PRESETS, {**chosen, **(dreams or {})}, "dreams"))
         self._rough = configured(

@@ -19,7 +19,8 @@ from augment.refinement import AnnotatedFrame, RefinementSampler, StillSampler
 from augment.settings import configured
 from lightning_modules.checkpoints import load_refiner
 from lightning_modules.tasks.base import BaseVOSTask, Setting
-from vos_core.flow import FlowSource
+from vos_core.errors import ConfigError
+from vos_core.flow import flow_source
 from vos_core.networks import build_network
 from vos_core.optimisation import Solver, SolverKind
 from vos_core.precision import Precision
@@ -59,11 +60,12 @@ class MaskTrackTask(BaseVOSTask):
         online: Fine-tune at all.
         guidance: What the network is told of the frame before, in training and afterwards: its
             mask, only the box around it, or nothing.
-        deform: Rough masks are moved, scaled and bent; else they are the true ones.
+        deform: Rough masks are moved, scaled, bent and grown; else they are the true ones.
         nonrigid: They are bent.
         dilate: They are grown, as is the mask of the frame before.
         previous_masks: What rough masks are drawn from: "preset" (masktrack, jittered_box, roi,
-            ...) and any range of ``MaskDeformation``. By default that of the guidance.
+            ...) and any range of ``MaskDeformation``. A network guided by boxes is shown the boxes
+            of moved and scaled masks, whatever else this says.
         box_network: MaskTrack_Box (section 3.3): only the box of each annotated mask is given, and
             the network of this checkpoint, trained with guidance "box", finds the mask in it.
             null gives the masks.
@@ -114,6 +116,8 @@ class MaskTrackTask(BaseVOSTask):
         baselines: bool = True,
         precision: Precision = "auto",
     ) -> None:
+        if "pretrained" in (network_options or {}):
+            raise ConfigError("pretrained is no network option here; say --model.pretrained.")
         offline = Solver(solver, lr, weight_decay, momentum, head_rate)
         super().__init__(
             build_network(network, pretrained=pretrained, **(network_options or {})),
@@ -133,8 +137,8 @@ class MaskTrackTask(BaseVOSTask):
         )
         self.save_hyperparameters()
         # in a list, for its weights are not this task's
-        self._box_network = [load_refiner(box_network)] if box_network else []
-        self._flow = FlowSource(flow, flow_weights, flow_cache) if flow else None
+        self._box_network = [load_refiner(box_network, guidance="box")] if box_network else []
+        self._flow = flow_source(flow, flow_weights, flow_cache)
         ranges = {"preset": _PRESETS[guidance], **(previous_masks or {})}
         self._rough = ablated(
             configured(PREVIOUS_MASKS, ranges, "previous masks"),
@@ -191,15 +195,18 @@ def ablated(
 
     Args:
         ranges: With all parts.
-        guidance: "none" leaves the rough mask empty.
-        deform: Move, scale and bend.
+        guidance: "none" leaves the rough mask empty, "box" shows the box of a moved and scaled one.
+        deform: Move, scale, bend and grow; without it the network sees perfect masks.
         nonrigid: Bend.
         dilate: Grow.
     """
     if guidance == "none":
         return replace(ranges, dilation=0, growth=0, empty=1.0)
+    if guidance == "box":
+        ranges = replace(ranges, box=True, removed=0, added=0, partial=0)
+        nonrigid = dilate = False
     if not deform:
         ranges = replace(ranges, scale=0, angle=0, shear=0, shift=0, removed=0, added=0, partial=0)
     if not (deform and nonrigid):
         ranges = replace(ranges, spline_points=0)
-    return ranges if dilate else replace(ranges, dilation=0, growth=0)
+    return ranges if deform and dilate else replace(ranges, dilation=0, growth=0)

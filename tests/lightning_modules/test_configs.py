@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from cli import main
+from datasets_vos import list_datasets, list_still_datasets
 from lightning_modules.parser import CONFIGS
 from tests.fakes.registry import STILL_FAKES
 
@@ -73,3 +74,31 @@ def fit(configs: list[Path], toy: Path, runs: Path) -> dict[str, Any]:
     assert main(["fit", *(f"--config={config}" for config in configs), *options]) == 0
     scores: dict[str, Any] = json.loads((run_folder(runs, configs[-1]) / "scores.json").read_text())
     return scores
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=name)
+def test_sets_to_train_on_are_known(path: Path) -> None:
+    data = yaml.safe_load(path.read_text()).get("data", {})
+    train_sets = data.get("init_args", {}).get("train_sets") or []
+    known = {*list_datasets(), *list_still_datasets()}
+    assert {each["dataset"] for each in train_sets} <= known
+    assert all(set(each) <= {"dataset", "root", "split", "repeat"} for each in train_sets)
+
+
+@pytest.mark.parametrize("sweep", sorted((CONFIGS / "sweep").glob("*.yaml")), ids=name)
+def test_a_row_of_a_sweep_leaves_the_data_alone(
+    sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = yaml.safe_load(sweep.read_text())
+    command = [part for part in plan["command"] if part not in ("${env}", "${interpreter}")]
+    rows = plan["parameters"].get("config", {}).get("values", [None])
+    for row in rows:
+        args: list[str] = []
+        for part in command[1:]:
+            args += ([f"--config={row}"] if row else []) if part == "${args}" else [part]
+        with pytest.raises(SystemExit):
+            main([*args, "--print_config"])
+        used = yaml.safe_load(capsys.readouterr().out)
+        wanted = "DAVIS" if "DAVIS" in args else None
+        assert used["data"]["init_args"]["root"] == wanted
+        assert used["data"]["init_args"]["dataset"] == ("davis2016" if wanted else "toy")

@@ -1,14 +1,19 @@
 """MaskTrack through the command line: two networks, several annotations."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from torch import nn
 
 from cli import main
 from datasets_vos.masks import read_mask
+from lightning_modules.tasks import masktrack
+from vos_core.types import Annotation, Clip
 
 SMALL = [
     "--config=small/masktrack.yaml",
@@ -42,18 +47,35 @@ def box_checkpoint(davis_root: Path, tmp_path_factory: pytest.TempPathFactory) -
     return next(out.glob("masktrack/version_0/checkpoints/*.ckpt"))
 
 
-def test_a_second_network_finds_the_masks_in_the_boxes(
-    davis_root: Path, tmp_path: Path, box_checkpoint: Path
+def test_what_the_second_network_finds_in_the_boxes_is_what_is_followed(
+    davis_root: Path, tmp_path: Path, box_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked: list[tuple[str, bool]] = []
+
+    def found(
+        network: nn.Module, clip: Clip, annotations: Sequence[Annotation], *_: object
+    ) -> list[Annotation]:
+        asked.append((clip.name, network.training))
+        return [replace(a, label_map=np.roll(a.label_map, 3, axis=1)) for a in annotations]
+
+    monkeypatch.setattr(masktrack, "masks_from_boxes", found)
     options = ["--data.sequences=[dog]", f"--model.box_network={box_checkpoint}"]
-    run("test", davis_root, tmp_path / "boxes", *options)
-    run("test", davis_root, tmp_path / "masks", options[0])
-    first = [
-        read_mask(next((tmp_path / out).glob("masktrack/*/masks/dog/00000.png")))
-        for out in ("boxes", "masks")
-    ]
-    assert set(np.unique(first[0])) - {0} == set(np.unique(first[1])) - {0}
-    assert (first[0] != first[1]).any()
+    run("test", davis_root, tmp_path, *options)
+    assert asked == [("dog", False)]
+    first = read_mask(next(tmp_path.glob("masktrack/*/masks/dog/00000.png")))
+    given = read_mask(next(davis_root.glob("Annotations/*/dog/00000.png")))
+    np.testing.assert_array_equal(first, np.roll(given, 3, axis=1))
+
+
+def test_a_network_that_was_trained_on_masks_finds_none_in_boxes(
+    davis_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("fit", davis_root, tmp_path, "--after_fit=null")
+    checkpoint = next(tmp_path.glob("masktrack/version_0/checkpoints/*.ckpt"))
+    where = f"--trainer.default_root_dir={tmp_path}"
+    options = [*SMALL, *on(davis_root), where, f"--model.box_network={checkpoint}"]
+    assert main(["test", *options]) == 2
+    assert "--model.guidance box" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", ["absent.ckpt", "broken.ckpt"])
@@ -74,6 +96,7 @@ def test_every_annotated_frame_is_answered_with_its_annotation(
     assert every["global"]["J"]["mean"] == 1
     last = run("test", davis_root, tmp_path / "last", "--data.annotate=[-1]")
     assert last["global"]["J"]["mean"] < 1
+    assert last["data"]["annotate"] == [-1]
     masks = sorted((tmp_path / "last").glob("masktrack/*/masks/dog/*.png"))
     truth = sorted(davis_root.glob("Annotations/*/dog/*.png"))
     np.testing.assert_array_equal(read_mask(masks[-1]), read_mask(truth[-1]))

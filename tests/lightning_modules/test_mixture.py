@@ -295,3 +295,45 @@ def test_wrong_sets_leave_no_run_behind(
     assert status == 2
     assert said in capsys.readouterr().err.strip().splitlines()[-1]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_share_is_spread_evenly_over_the_frames(sets: list[TrainSet], davis_root: Path) -> None:
+    def frames(fraction: float, train_sets: list[TrainSet] | None) -> Sequence[object]:
+        module = VideoDataModule(
+            dataset="davis2017",
+            root=str(davis_root),
+            train_sets=train_sets,
+            train_fraction=fraction,
+            size=SIZE,
+        )
+        module.open("fit")
+        assert module._frames is not None
+        return module._frames
+
+    everything = frames(1.0, sets[:1])
+    half = frames(0.5, sets[:1])
+    assert len(half) == len(everything) // 2
+    for k in range(len(half)):
+        assert (half[k][0] == everything[2 * k][0]).all()  # type: ignore[index]
+    assert len(frames(0.01, None)) == 1  # of those of the dataset itself, too
+    for wrong in (0.0, -3.0, 1.5):
+        with pytest.raises(ConfigError, match="the fraction to train on"):
+            frames(wrong, sets[:1])
+
+
+def test_what_is_given_is_what_is_trained_on(davis_root: Path) -> None:
+    module = VideoDataModule(
+        dataset="davis2017", root=str(davis_root), annotate=[-1], sequences=["dog"], size=SIZE
+    )
+    module.open("fit")
+    (given,) = module.given(module.test_clips()[0]) or []
+    assert module._frames is not None
+    ((_, labels),) = list(module._frames)
+    assert set(np.unique(labels)) - {0} == set(given.object_ids)
+    last = module.test_clips()[0].frame(given.frame, SIZE)
+    np.testing.assert_allclose(module._frames[0][0], last, atol=40)
+
+
+def test_a_root_of_no_sets_is_refused() -> None:
+    with pytest.raises(ConfigError, match="train_root"):
+        VideoDataModule(train_root="/data")

@@ -117,10 +117,14 @@ def test_the_rows_of_the_ablation_change_what_they_say_and_nothing_else(davis_ro
     assert rough(job) == (published, 5)
     assert rough(job, dilate=False) == (replace(published, dilation=0), 0)
     assert rough(job, nonrigid=False) == (replace(published, spline_points=0), 5)
-    still = replace(published, spline_points=0, scale=0, shift=0)
-    assert rough(job, deform=False) == (still, 5)
-    assert rough(job, deform=False, dilate=False) == (replace(still, dilation=0), 0)
+    still = replace(published, spline_points=0, scale=0, shift=0, dilation=0)
+    assert rough(job, deform=False) == (still, 0)
     assert rough(job, guidance="box") == (PREVIOUS_MASKS["jittered_box"], 0)
+    # boxes are boxes, whatever a config says of masks
+    of_masks = {"preset": "adaptation", "added": 3}
+    boxes, dilation = rough(job, guidance="box", previous_masks=of_masks)
+    assert (boxes.box, boxes.spline_points, boxes.added, boxes.dilation) == (True, 0, 0, 0)
+    assert (boxes.scale, boxes.shift, dilation) == (0.1, 0.15, 0)
     assert rough(job, guidance="none") == (replace(published, dilation=0, empty=1.0), 0)
     assert rough(job, previous_masks={"dilation": 3}) == (replace(published, dilation=3), 3)
 
@@ -174,6 +178,31 @@ def test_flow_is_kept_per_clip_where_the_config_says_so(davis_root: Path, tmp_pa
     # of each pair of frames both ways
     kept = list((tmp_path / "cat").glob("*.flow.npz"))
     assert len(kept) == 2 * (len(job.clip.frame_names) - 1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"flow": None, "flow_cache": "somewhere"}, "go with flow"),
+        ({"flow": None, "flow_weights": "raft.pth"}, "go with flow"),
+        ({"adapt_batch_size": 0}, "adapt_batch_size is 0"),
+        ({"time_per_sequence": -1.0}, "time_per_sequence is -1"),
+        ({"patience": -2}, "patience is -2"),
+        ({"adapt_iterations": -7}, "iterations is -7"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["lucid", "masktrack"])
+def test_settings_that_mean_nothing_are_refused(
+    kind: str, settings: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        small_task(kind, **settings)
+
+
+def test_a_flow_cache_that_cannot_be_is_refused_before_anything_is_spent(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="flow cannot be kept there"):
+        small_task("lucid", flow_cache=str(tmp_path / "file"))
 
 
 def test_an_unknown_flow_is_refused_before_anything_is_spent() -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from vos_core.errors import ConfigError
 from vos_core.losses import refinement_loss
 from vos_core.optimisation import Solver
 from vos_core.propagation import AdaptationSettings, adapt, adaptation
@@ -209,3 +210,9 @@ def test_float16_reaches_about_the_same_loss() -> None:
     )
     assert told[-1] < 0.4 * told[0]
     assert all(parameter.isfinite().all() for parameter in adapted.parameters())
+
+
+@pytest.mark.parametrize("change", [{"iterations": -1}, {"patience": -2}])
+def test_numbers_that_mean_nothing_are_refused(change: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match="give 0 or more"):
+        replace(settings(), **change)

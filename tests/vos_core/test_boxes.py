@@ -69,3 +69,14 @@ def test_an_object_of_which_nothing_is_found_keeps_its_box() -> None:
     with pytest.warns(UserWarning, match="nothing is found in the box of object 9 in frame 00000"):
         found = find(Bright(), Annotation(0, dark, (9,)))
     np.testing.assert_array_equal(found.label_map, dark)
+
+
+def test_nothing_is_found_outside_of_the_box() -> None:
+    class Everything(nn.Module):
+        def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
+            return torch.full_like(previous_mask, 5.0)
+
+    label_map = np.zeros(SIZE, dtype=np.uint8)
+    label_map[10:20, 30:45] = 4
+    found = find(Everything(), Annotation(0, label_map, (4,)))
+    np.testing.assert_array_equal(found.label_map, label_map)

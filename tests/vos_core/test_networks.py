@@ -230,6 +230,17 @@ class TestDeepLabOnOtherEncoders:
         with pytest.raises(ConfigError, match="cannot dilate 'vit_tiny_patch16_224'"):
             build_network("deeplabv2", encoder="vit_tiny_patch16_224")
 
+    def test_an_encoder_of_patches_is_refused(self) -> None:
+        with pytest.raises(ConfigError, match="'convnext_atto' are not centred"):
+            build_network("deeplabv2", encoder="convnext_atto")
+
+    def test_looking_at_an_encoder_leaves_its_statistics_alone(self) -> None:
+        net = build_network("deeplabv2")
+        assert net.training
+        assert all(m.training for m in net.encoder.modules())
+        norms = [m for m in net.encoder.modules() if isinstance(m, nn.BatchNorm2d)]
+        assert all((norm.running_mean == 0).all() for norm in norms)
+
     def test_the_answer_does_not_depend_on_the_mask_at_first(self) -> None:
         net = network("deeplabv2").eval()
         image, mask = inputs((33, 41))

@@ -45,3 +45,10 @@ def test_losses_are_scaled_in_float16_alone() -> None:
     assert loss_scaler(CPU, "float16").scale(loss) > 2
     assert loss_scaler(CPU, "bfloat16").scale(loss) == 2
     assert loss_scaler(CPU, "auto").scale(loss) == 2
+
+
+def test_auto_scales_where_the_trainer_computes_in_float16() -> None:
+    for dtype, scales in ((torch.float16, True), (torch.bfloat16, False)):
+        with torch.autocast("cpu", dtype):
+            assert loss_scaler(CPU, "auto").is_enabled() == scales
+            assert not loss_scaler(CPU, "bfloat16").is_enabled()

@@ -6,7 +6,7 @@ from vos_core.flow.estimators import DISFlow, FarnebackFlow, FlowEstimator
 from vos_core.flow.magnitude import magnitude_image
 from vos_core.flow.raft import RAFTFlow
 from vos_core.flow.registry import build_flow, list_flows
-from vos_core.flow.source import FlowSource
+from vos_core.flow.source import FlowSource, flow_source
 from vos_core.flow.warp import warp_backward, warp_with_cover
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "RAFTFlow",
     "build_flow",
     "cache_flow",
+    "flow_source",
     "is_consistent",
     "list_flows",
     "magnitude_image",

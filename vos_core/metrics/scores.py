@@ -55,11 +55,16 @@ class SequenceScores(TypedDict):
 
 
 class DataInfo(TypedDict):
-    """What was scored; ``split`` is None where every sequence found was taken."""
+    """What was scored; ``split`` is None where every sequence found was taken.
+
+    ``annotate`` says which frames were given, where it was more than the dataset gives: every K-th,
+    or those of a list.
+    """
 
     dataset: str
     split: str | None
     root: str
+    annotate: NotRequired[int | list[int]]
 
 
 # The content of scores.json; a number that does not exist is NaN (in JSON: null).

@@ -6,8 +6,10 @@ the encoder beyond 8 become dilations, and the atrous pyramid scores its last st
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from vos_core.errors import ConfigError
 from vos_core.networks.atrous import STRIDE, AtrousPyramid, pad_to_cells, upsample_scores
 from vos_core.networks.normalise import network_input
 from vos_core.networks.registry import register_network
@@ -30,7 +32,20 @@ class DeepLabV2(nn.Module):
         super().__init__()
         self.encoder = build_encoder(encoder, pretrained, stages=(-1,), output_stride=STRIDE)
         info: Any = self.encoder.feature_info
+        self._require_centred_cells(encoder)
         self.pyramid = AtrousPyramid(info.channels()[-1], width)
+
+    def _require_centred_cells(self, name: str) -> None:
+        """Refuse encoders whose cells are patches, for they lie elsewhere than is assumed."""
+        self.encoder.eval()
+        with torch.no_grad():
+            cells = feature_maps(self.encoder, torch.zeros(1, 4, 65, 65))[-1].shape[-2:]
+        self.encoder.train()
+        if tuple(cells) != (9, 9):
+            raise ConfigError(
+                f"the features of {name!r} are not centred on every {STRIDE}th pixel, as DeepLab's "
+                "are; choose another encoder, such as 'resnet18'."
+            )
 
     def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
         """Refine a mask.

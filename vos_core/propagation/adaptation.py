@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from vos_core.errors import ConfigError
 from vos_core.optimisation import Solver
 from vos_core.precision import Precision, autocast, loss_scaler
 from vos_core.types import RefinementSample
@@ -37,6 +38,16 @@ class AdaptationSettings:
     seconds: float | None = None
     patience: int = 0
     check_every: int = 25
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that mean nothing.
+
+        Raises:
+            ConfigError: If one is negative.
+        """
+        for name in ("iterations", "patience"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; give 0 or more.")
 
 
 def adapt(

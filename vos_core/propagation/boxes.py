@@ -52,7 +52,8 @@ def masks_from_boxes(
         frame = to_tensor(image, device).expand(len(boxes), -1, -1, -1)
         with autocast(device, precision):
             logits = network(frame.to(memory_format=torch.channels_last), boxes[:, None])
-        probabilities = merge_logits(logits.float()[:, 0])
+        # the box is around all of the object
+        probabilities = merge_logits(logits.float()[:, 0].masked_fill(boxes == 0, -20.0))
         native = annotation.label_map.shape
         upsampled = F.interpolate(probabilities[None], native, mode="bilinear")[0]
         channels = upsampled.argmax(dim=0).cpu().numpy()

@@ -1,6 +1,6 @@
 """Mask propagation: each frame's mask is a refinement of the one before.
 
-MaskTrack (Perazzi et al., CVPR 2017, section 3) feeds the last mask to the network as it is;
+MaskTrack (Perazzi et al., CVPR 2017, section 3) feeds the last mask to the network where it was;
 LucidTracker (Khoreva et al., section 2) first moves it along the optical flow.
 """
 
@@ -51,6 +51,8 @@ class MotionStream:
 
 class MaskPropagator:
     """Tracks all objects of a clip; those that share a network go through it as one batch.
+
+    Masks are fed back as probabilities, which the papers cut at one half.
 
     Args:
         network: ``network(image, previous_mask) -> logits``, see ``MaskRefiner``: one for all
