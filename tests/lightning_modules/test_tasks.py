@@ -14,6 +14,7 @@ from augment.deformation import PREVIOUS_MASKS, MaskDeformation
 from augment.lucid import PRESETS
 from augment.refinement import LucidSampler, RefinementSampler, StillSampler
 from datasets_vos import open_dataset
+from lightning_modules.metrics import MaskJaccard
 from lightning_modules.tasks import LucidTask, MaskTrackTask, base
 from tests.fakes import fake_frame, fake_label_map
 from vos_core.errors import ConfigError
@@ -288,3 +289,22 @@ def test_a_crf_changes_the_answers_without_the_extra(
     before, after = (list(task._propagate(task.network, job)) for task in (plain, sharpened))
     assert len(before) == len(after)
     assert any((a != b).any() for a, b in zip(before, after, strict=True))
+
+
+def test_patience_does_not_wait_for_other_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gather(*_: object) -> None:
+        raise AssertionError("the ranks adapt to different clips")
+
+    class OneOfSeveral(MaskJaccard):
+        def __init__(self) -> None:
+            super().__init__()
+            self.distributed_available_fn = lambda: True
+            self.dist_sync_fn = gather
+
+    monkeypatch.setattr(base, "MaskJaccard", OneOfSeveral)
+    task = LucidTask(encoder="resnet10t", width=8, patience=1)
+    sampler = task.make_sampler([(fake_frame(0), fake_label_map(0))])
+    score = task._held_out(sampler, np.random.default_rng(0))
+    assert score is not None
+    with torch.no_grad():
+        assert 0 <= score(task.network.eval()) <= 1
