@@ -20,6 +20,10 @@ class _MeanOverSamples(Metric):
     """The mean of a score in [0, 1] over samples; NaN before the first.
 
     States are sums, so ranks may see different numbers of batches and samples.
+
+    Args:
+        threshold: Of predictions; what lies above is object.
+        sync_on_compute: Whether the mean is over all ranks, who then must all ask for it.
     """
 
     higher_is_better = True
@@ -29,8 +33,8 @@ class _MeanOverSamples(Metric):
     total: Tensor  # () int64, sum of the scores, in units
     samples: Tensor  # () int64
 
-    def __init__(self, threshold: float = 0.0) -> None:
-        super().__init__()
+    def __init__(self, threshold: float = 0.0, *, sync_on_compute: bool = True) -> None:
+        super().__init__(sync_on_compute=sync_on_compute)
         self.threshold = threshold
         for name in ("total", "samples"):
             self.add_state(name, torch.tensor(0), dist_reduce_fx="sum")

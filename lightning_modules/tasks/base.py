@@ -231,8 +231,8 @@ class BaseVOSTask(L.LightningModule, ABC):
         ]
 
         def score(network: nn.Module) -> float:
-            jaccard = MaskJaccard().to(self.device)
-            jaccard.sync_on_compute = False  # the other ranks adapt to other clips
+            # the other ranks adapt to other clips
+            jaccard = MaskJaccard(sync_on_compute=False).to(self.device)
             for batch in batches:
                 with autocast(self.device, self.precision):
                     logits = network(

@@ -292,12 +292,12 @@ def test_a_crf_changes_the_answers_without_the_extra(
 
 
 def test_patience_does_not_wait_for_other_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
-    def gather(*_: object) -> None:
+    def gather(*_: object, **__: object) -> None:
         raise AssertionError("the ranks adapt to different clips")
 
     class OneOfSeveral(MaskJaccard):
-        def __init__(self) -> None:
-            super().__init__()
+        def __init__(self, **options: bool) -> None:
+            super().__init__(**options)
             self.distributed_available_fn = lambda: True
             self.dist_sync_fn = gather
 
