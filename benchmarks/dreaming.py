@@ -143,7 +143,7 @@ def measure_batches(scene: LucidScene, device: torch.device, repeats: int) -> di
     """Return the median time a training sample takes in batches on a device, in ms."""
     sampler = LucidSampler([scene], LucidDreamer(RANGES), PREVIOUS_MASKS["adaptation"])
     drawn = [
-        [sampler.draw(np.random.default_rng([k, i])) for i in range(BATCH)] for k in range(repeats)
+        [sampler.plan(np.random.default_rng([k, i])) for i in range(BATCH)] for k in range(repeats)
     ]
 
     def paint(k: int) -> None:
@@ -152,7 +152,7 @@ def measure_batches(scene: LucidScene, device: torch.device, repeats: int) -> di
 
     paint(0)
     draws = milliseconds(
-        lambda k: [sampler.draw(np.random.default_rng([k, i])) for i in range(BATCH)], repeats
+        lambda k: [sampler.plan(np.random.default_rng([k, i])) for i in range(BATCH)], repeats
     )
     return {
         "drawing (CPU)": statistics.median(draws) / BATCH,

@@ -3,14 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-import cv2
 import lightning as L
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
+from augment.refinement import no_threads
 from datasets_vos import PROTOCOLS, VOSDataset, open_dataset
 from datasets_vos.annotating import Annotate, annotate_frames, frames_to_annotate
 from datasets_vos.base import DiskClip
@@ -31,6 +31,14 @@ class SampleSource(ABC, Generic[Sample]):
     @abstractmethod
     def draw(self, epoch: int, rng: np.random.Generator) -> Sample:
         """Draw one sample of an epoch, counted from 0; all else that is random is ``rng``'s."""
+
+    def gather(self, samples: list[Any]) -> object:
+        """Put samples together where they are drawn."""
+        return default_collate(samples)
+
+    def join(self, gathered: object, device: torch.device) -> object:
+        """Make a batch of gathered samples where training is to have it."""
+        return gathered
 
 
 class _Jobs(Dataset[ClipJob]):
@@ -163,7 +171,8 @@ class BaseVOSDataModule(L.LightningDataModule, ABC):
             sampler=sampler,
             num_workers=self._num_workers,
             persistent_workers=self._num_workers > 0,
-            worker_init_fn=_no_threads,
+            collate_fn=self._source.gather,
+            worker_init_fn=no_threads,
         )
 
     def val_dataloader(self) -> DataLoader[ClipJob]:
@@ -184,6 +193,8 @@ class BaseVOSDataModule(L.LightningDataModule, ABC):
         """Move training batches; a clip stays where it is and is read frame by frame."""
         if isinstance(batch, ClipJob):
             return batch
+        if self._source is not None:
+            batch = self._source.join(batch, device)
         return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def test_clips(self) -> VOSDataset:
@@ -235,9 +246,3 @@ class BaseVOSDataModule(L.LightningDataModule, ABC):
     def _ranks(self) -> tuple[int, int]:
         trainer = self.trainer
         return (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
-
-
-def _no_threads(worker: int) -> None:
-    """Keep OpenCV from using threads: of those of the parent, a forked worker has none left."""
-    # 0, because any other number waits for the parent's threads to end
-    cv2.setNumThreads(0)

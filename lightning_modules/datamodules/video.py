@@ -1,10 +1,12 @@
 """Clips to adapt to and segment, and training samples from single annotated frames."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
+import torch
 
-from augment.refinement import AnnotatedFrame, RefinementSampler
+from augment.refinement import AnnotatedFrame, Drawn, Gathered, RefinementSampler, gather
 from datasets_vos.annotating import Annotate
 from datasets_vos.mixing import Share, TrainSet, open_frames
 from lightning_modules.datamodules.base import BaseVOSDataModule, SampleSource
@@ -14,12 +16,21 @@ from vos_core.errors import ConfigError
 from vos_core.types import RefinementSample
 
 
-class _Refinements(SampleSource[RefinementSample]):
-    def __init__(self, sampler: RefinementSampler) -> None:
-        self._sampler = sampler
+class _Refinements(SampleSource[Drawn]):
+    """Samples that are packed, or planned only, until they are where training is to have them."""
 
-    def draw(self, epoch: int, rng: np.random.Generator) -> RefinementSample:
-        return self._sampler(rng)
+    def __init__(self, sampler: RefinementSampler, device: torch.device) -> None:
+        self._sampler = sampler
+        self._device = device
+
+    def draw(self, epoch: int, rng: np.random.Generator) -> Drawn:
+        return self._sampler.draw(rng, self._device)
+
+    def gather(self, samples: list[Drawn]) -> Gathered:
+        return gather(samples)
+
+    def join(self, gathered: object, device: torch.device) -> RefinementSample:
+        return self._sampler.join(cast("Gathered", gathered), device)
 
 
 class VideoDataModule(BaseVOSDataModule):
@@ -105,9 +116,10 @@ class VideoDataModule(BaseVOSDataModule):
         known = [(clip, self.given(clip)) for clip in self.test_clips()]
         return [pair for clip, given in known for pair in annotated_frames(clip, self.size, given)]
 
-    def make_source(self) -> SampleSource[RefinementSample]:
+    def make_source(self) -> SampleSource[Drawn]:
         """Let the task say how it draws samples from annotated frames."""
         task = self.trainer.lightning_module if self.trainer else None
         if self._frames is None or not isinstance(task, BaseVOSTask):
             raise ConfigError("training samples are drawn by a task; fit one of BaseVOSTask.")
-        return _Refinements(task.make_sampler(self._frames))
+        device = task.trainer.strategy.root_device
+        return _Refinements(task.make_sampler(self._frames), device)

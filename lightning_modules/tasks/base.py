@@ -5,7 +5,10 @@ import time
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TypedDict
 
@@ -34,6 +37,7 @@ from vos_core.propagation import (
     Refinement,
     Score,
     adapt,
+    compiled,
     run_both_ways,
     run_sequence,
 )
@@ -64,7 +68,6 @@ class BaseVOSTask(L.LightningModule, ABC):
         solver: How the network is trained offline.
         adaptation: How copies of the network are fitted to a clip; its objects share the
             iterations and the seconds.
-        adapt_batch_size: Samples per step of the adaptation.
         baselines: Also run the network unadapted and the copied first mask, for comparison.
         crf: Sharpen the answers with a dense CRF.
         crf_settings: Its "preset" in ``CRF_PRESETS`` and any parameter of ``DenseCRF`` to change.
@@ -76,21 +79,17 @@ class BaseVOSTask(L.LightningModule, ABC):
         network: nn.Module,
         solver: Solver,
         adaptation: AdaptationSettings,
-        adapt_batch_size: int,
         baselines: bool,
         crf: bool,
         crf_settings: Mapping[str, object] | None,
         precision: Precision,
     ) -> None:
         super().__init__()
-        if adapt_batch_size < 1:
-            raise ConfigError(f"adapt_batch_size is {adapt_batch_size}; give 1 or more.")
         if adaptation.seconds is not None and adaptation.seconds <= 0:
             raise ConfigError(f"time_per_sequence is {adaptation.seconds}; give some seconds.")
         self.network = network.to(memory_format=torch.channels_last)
         self.solver = solver
         self.adaptation = adaptation
-        self.adapt_batch_size = adapt_batch_size
         self.baselines = baselines
         settings = {"preset": "default", **(crf_settings or {})}
         chosen = configured(CRF_PRESETS, settings, "CRF settings")
@@ -113,10 +112,11 @@ class BaseVOSTask(L.LightningModule, ABC):
 
     def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
         """Refine (B, 1, H, W) masks on (B, 3, H, W) frames; returns (B, 1, H, W) logits."""
+        return self._answer(self.network, image, previous_mask)
+
+    def _answer(self, network: Callable[..., Tensor], image: Tensor, mask: Tensor) -> Tensor:
         with autocast(image.device, self.precision):
-            logits: Tensor = self.network(
-                image.to(memory_format=torch.channels_last), previous_mask
-            )
+            logits = network(image.to(memory_format=torch.channels_last), mask)
         return logits.float()
 
     def configure_optimizers(self) -> OptimizerConfig:
@@ -146,12 +146,16 @@ class BaseVOSTask(L.LightningModule, ABC):
 
     def training_step(self, batch: RefinementSample, batch_idx: int) -> Tensor:
         """Return the loss of a batch of refinement samples."""
-        logits = self(batch["image"], batch["previous_mask"])
+        logits = self._answer(self._in_training, batch["image"], batch["previous_mask"])
         loss = refinement_loss(logits, batch["target"])
         self.log("train/loss", loss, prog_bar=True, batch_size=len(logits))
         self._train_jaccard.update(logits.detach(), batch["target"])
         self.log("train/J", self._train_jaccard, on_step=False, on_epoch=True)
         return loss
+
+    @cached_property  # which, unlike an attribute, makes no second network of it
+    def _in_training(self) -> Callable[..., Tensor]:
+        return compiled(self.network) if self.adaptation.compile else self.network
 
     def validation_step(self, job: ClipJob, batch_idx: int) -> dict[str, SegmentedClip]:
         """Segment a clip with the weights as they are."""
@@ -208,13 +212,11 @@ class BaseVOSTask(L.LightningModule, ABC):
                 self.adaptation, iterations=iterations, seconds=seconds, check_every=check_every
             )
             own = sampler.only(object_id)
-            batches = sample_batches(
-                own, self.adapt_batch_size, np.random.default_rng(seed), self.device
-            )
-            score = self._held_out(own, np.random.default_rng([*seed, 1]))
+            score = self._held_out(own, [*seed, 1])
             label = f"{clip.name}: adapting to object {object_id} ({done + 1} of {len(ids)})"
             on_step = self._watch(label, f"adapt/{clip.name}_{object_id}", iterations)
-            with torch.random.fork_rng(), torch.inference_mode(False):
+            drawing = sample_batches(own, share.batch_size, [*seed, 0], self.device, share.workers)
+            with torch.random.fork_rng(), torch.inference_mode(False), closing(drawing) as batches:
                 state = np.random.SeedSequence(seed).generate_state(1)
                 torch.manual_seed(int(state[0]))  # dropout
                 networks[object_id] = adapt(
@@ -222,23 +224,19 @@ class BaseVOSTask(L.LightningModule, ABC):
                 )
         return networks
 
-    def _held_out(self, sampler: RefinementSampler, rng: np.random.Generator) -> Score | None:
+    def _held_out(self, sampler: RefinementSampler, seed: Sequence[int]) -> Score | None:
         """Return what scores a network on samples kept aside, if adaptation asks for it."""
         if not (self.adaptation.patience and self.adaptation.iterations):
             return None
-        batches = [
-            sampler.batch(self.adapt_batch_size, rng, self.device) for _ in range(_HELD_OUT_BATCHES)
-        ]
+        drawing = sample_batches(sampler, self.adaptation.batch_size, seed, self.device)
+        batches = list(islice(drawing, _HELD_OUT_BATCHES))
 
         def score(network: nn.Module) -> float:
             # the other ranks adapt to other clips
             jaccard = MaskJaccard(sync_on_compute=False).to(self.device)
             for batch in batches:
-                with autocast(self.device, self.precision):
-                    logits = network(
-                        batch["image"].to(memory_format=torch.channels_last), batch["previous_mask"]
-                    )
-                jaccard.update(logits.float(), batch["target"])
+                logits = self._answer(network, batch["image"], batch["previous_mask"])
+                jaccard.update(logits, batch["target"])
             return float(jaccard.compute())
 
         return score

@@ -42,6 +42,9 @@ class LucidTask(BaseVOSTask):
         adapt_iterations: Steps per sequence, shared by its objects; 0 switches them off.
         adapt_lr: Its peak learning rate.
         adapt_batch_size: Its samples per step.
+        adapt_workers: Processes that draw them, which pays where a GPU waits for samples.
+        compile: Compile the network for training and adaptation (torch.compile), which takes a
+            minute at first.
         time_per_sequence: Stop adapting after this many seconds, too.
         patience: Stop when the Jaccard index of held-out dreams has not risen for this many times
             25 steps; 0 goes on.
@@ -76,6 +79,8 @@ class LucidTask(BaseVOSTask):
         adapt_iterations: int = 280,
         adapt_lr: float = 1e-2,
         adapt_batch_size: int = 4,
+        adapt_workers: int = 0,
+        compile: bool = False,
         time_per_sequence: float | None = None,
         patience: int = 0,
         dreams: dict[str, Setting] | None = None,
@@ -98,11 +103,13 @@ class LucidTask(BaseVOSTask):
             AdaptationSettings(
                 adapt_iterations,
                 Solver("adamw", adapt_lr, weight_decay),
+                adapt_batch_size,
+                adapt_workers,
                 precision,
                 time_per_sequence,
                 patience,
+                compile=compile,
             ),
-            adapt_batch_size,
             baselines,
             crf,
             crf_settings,

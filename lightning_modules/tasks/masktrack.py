@@ -54,6 +54,9 @@ class MaskTrackTask(BaseVOSTask):
         adapt_iterations: Fine-tuning steps per video (section 4: 200), shared by its objects.
         adapt_lr: Learning rate of the fine-tuning (section 4: as offline).
         adapt_batch_size: Its samples per step.
+        adapt_workers: Processes that draw them, which pays where a GPU waits for samples.
+        compile: Compile the network for training and adaptation (torch.compile), which takes a
+            minute at first.
         time_per_sequence: Stop fine-tuning after this many seconds, too.
         patience: Stop it when the Jaccard index of held-out samples has not risen for this many
             times 25 steps; 0 goes on.
@@ -97,6 +100,8 @@ class MaskTrackTask(BaseVOSTask):
         adapt_iterations: int = 200,
         adapt_lr: float = 1e-3,
         adapt_batch_size: int = 10,
+        adapt_workers: int = 0,
+        compile: bool = False,
         time_per_sequence: float | None = None,
         patience: int = 0,
         online: bool = True,
@@ -125,11 +130,13 @@ class MaskTrackTask(BaseVOSTask):
             AdaptationSettings(
                 adapt_iterations if online else 0,
                 replace(offline, lr=adapt_lr),
+                adapt_batch_size,
+                adapt_workers,
                 precision,
                 time_per_sequence,
                 patience,
+                compile=compile,
             ),
-            adapt_batch_size,
             baselines,
             crf,
             crf_settings,

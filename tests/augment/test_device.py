@@ -12,7 +12,7 @@ from augment.device import deform_masks, look_up, sampling_maps, stack_maps
 from augment.geometry import BackwardMap, Points, affine_matrix, pixel_grid, sampling_map
 from augment.lucid import PRESETS, LucidDreamer, LucidRanges
 from augment.lucid.batched import BatchPainter, DreamBatch, FlowBatch
-from augment.refinement import LucidSampler, sample_batches
+from augment.refinement import DrawnSample, LucidSampler, gather, sample_batches
 from augment.shapes import MaskShape, draw_spline
 from tests.augment.lucid.scenes import SIZE, frame, scene_of, scene_of_a_disc
 from tests.augment.test_deformation import disc
@@ -168,10 +168,12 @@ def sampler(**changes: object) -> LucidSampler:
 
 
 def test_samples_painted_together_are_those_painted_one_by_one(device: torch.device) -> None:
-    rngs = [np.random.default_rng(3) for _ in range(2)]
-    one_by_one = sampler().batch(8, rngs[0], CPU)
-    drawn = [sampler().draw(rngs[1]) for _ in range(8)]
-    together = sampler().paint_on(drawn, device)
+    drawing = sampler()
+    packed = [drawing.draw(np.random.default_rng(k), CPU) for k in range(8)]
+    one_by_one = drawing.join(gather(packed), CPU)
+    elsewhere = torch.device("cuda")
+    drawn = [drawing.draw(np.random.default_rng(k), elsewhere) for k in range(8)]
+    together = drawing.paint_on(drawn, device)
     together = {name: values.cpu() for name, values in together.items()}
     assert torch.equal(one_by_one["target"], together["target"])
     assert (one_by_one["previous_mask"] != together["previous_mask"]).float().mean() < 1e-4
@@ -184,20 +186,27 @@ def test_samples_painted_together_are_those_painted_one_by_one(device: torch.dev
 def test_elsewhere_than_on_the_cpu_batches_are_painted_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """And more at a time than a batch has; which samples they are does not change."""
+    drawing = sampler()
     painted = []
 
-    def paint_on(self: LucidSampler, drawn: list, device: torch.device) -> str:
-        painted.append((len(drawn), device.type))
-        return "a batch"
+    def paint_on(self: LucidSampler, plans: list[DrawnSample], device: torch.device) -> dict:
+        painted.append((len(plans), device.type))
+        numbers = torch.tensor([plan.object_id for plan in plans], device="cpu")
+        return dict.fromkeys(("image", "previous_mask", "target"), numbers)
 
     monkeypatch.setattr(LucidSampler, "paint_on", paint_on)
-    batches = sample_batches(sampler(), 2, np.random.default_rng(0), torch.device("meta"))
-    assert next(batches) == "a batch"
-    assert painted == [(2, "meta")]
+    batches = sample_batches(drawing, 10, [7], torch.device("meta"))
+    first = [next(batches)["target"] for _ in range(7)]
+    assert painted == [(60, "meta"), (60, "meta")]
+    assert all(len(each) == 10 for each in first)
+    expected = [drawing.plan(np.random.default_rng([7, k])).object_id for k in range(70)]
+    assert torch.cat(first).tolist() == expected
+    assert len(set(expected)) > 1
 
 
 def test_seams_are_solved_for_on_the_cpu_only() -> None:
-    drawn = [sampler().draw(np.random.default_rng(0))]
+    drawn = [sampler().plan(np.random.default_rng(0))]
     with pytest.raises(ConfigError, match="for the CPU only"):
         sampler(seam="poisson").paint_on(drawn, CPU)
 

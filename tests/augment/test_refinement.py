@@ -1,6 +1,8 @@
 """Training samples of mask refinement."""
 
+import multiprocessing
 from collections.abc import Sequence
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -150,23 +152,42 @@ def test_still_reads_one_frame_for_each_sample() -> None:
 
 @both
 def test_batches_are_endless_and_reproducible(kind: str) -> None:
-    def first_two(seed: int) -> list[torch.Tensor]:
-        batches = sample_batches(sampler(kind), 3, np.random.default_rng(seed), torch.device("cpu"))
-        return [next(batches)["image"] for _ in range(2)]
+    def first_two(*seed: int, workers: int = 0) -> list[torch.Tensor]:
+        drawing = sample_batches(sampler(kind), 3, seed, torch.device("cpu"), workers)
+        with closing(drawing) as batches:
+            return [next(batches)["image"] for _ in range(2)]
 
-    images = first_two(0)
+    images = first_two(5, 0)
     assert images[0].shape == (3, 3, *SIZE)
     assert not torch.equal(images[0], images[1])
-    for again, image in zip(first_two(0), images, strict=True):
-        assert torch.equal(again, image)
+    assert not torch.equal(images[0], first_two(5, 1)[0])
+    for workers in (0, 1, 2):
+        for again, image in zip(first_two(5, 0, workers=workers), images, strict=True):
+            assert torch.equal(again, image)
+
+
+def test_batches_leave_random_numbers_of_torch_alone() -> None:
+    state = torch.get_rng_state()
+    next(sample_batches(sampler("still"), 2, [0], torch.device("cpu")))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@both
+def test_workers_end_with_the_batches(kind: str) -> None:
+    before = set(multiprocessing.active_children())
+    batches = sample_batches(sampler(kind), 2, [0], torch.device("cpu"), workers=2)
+    next(batches)
+    started = set(multiprocessing.active_children()) - before
+    assert len(started) == 2
+    batches.close()
+    assert not started & set(multiprocessing.active_children())
 
 
 def test_batch_keeps_image_and_target_together() -> None:
     draw = sampler("still")
-    batch = next(sample_batches(draw, 2, np.random.default_rng(7), torch.device("cpu")))
-    rng = np.random.default_rng(7)
+    batch = next(sample_batches(draw, 2, [7], torch.device("cpu")))
     for i in range(2):
-        single = draw(rng)
+        single = draw(np.random.default_rng([7, i]))
         for key in ("image", "previous_mask", "target"):
             assert torch.equal(batch[key][i], single[key])
 

@@ -186,10 +186,11 @@ def test_flow_is_kept_per_clip_where_the_config_says_so(davis_root: Path, tmp_pa
     [
         ({"flow": None, "flow_cache": "somewhere"}, "go with flow"),
         ({"flow": None, "flow_weights": "raft.pth"}, "go with flow"),
-        ({"adapt_batch_size": 0}, "adapt_batch_size is 0"),
+        ({"adapt_batch_size": 0}, "batch_size of the adaptation is 0"),
+        ({"adapt_workers": -1}, "workers of the adaptation is -1"),
         ({"time_per_sequence": -1.0}, "time_per_sequence is -1"),
-        ({"patience": -2}, "patience is -2"),
-        ({"adapt_iterations": -7}, "iterations is -7"),
+        ({"patience": -2}, "patience of the adaptation is -2"),
+        ({"adapt_iterations": -7}, "iterations of the adaptation is -7"),
     ],
 )
 @pytest.mark.parametrize("kind", ["lucid", "masktrack"])
@@ -304,7 +305,7 @@ def test_patience_does_not_wait_for_other_ranks(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(base, "MaskJaccard", OneOfSeveral)
     task = LucidTask(encoder="resnet10t", width=8, patience=1)
     sampler = task.make_sampler([(fake_frame(0), fake_label_map(0))])
-    score = task._held_out(sampler, np.random.default_rng(0))
+    score = task._held_out(sampler, [0])
     assert score is not None
     with torch.no_grad():
         assert 0 <= score(task.network.eval()) <= 1

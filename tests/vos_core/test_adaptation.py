@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -216,3 +217,22 @@ def test_float16_reaches_about_the_same_loss() -> None:
 def test_numbers_that_mean_nothing_are_refused(change: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match="give 0 or more"):
         replace(settings(), **change)
+
+
+def test_compiled_steps_are_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    # all that torch.compile does but for writing code, which takes a minute
+    compile_graph = partial(torch.compile, backend="aot_eager", fullgraph=True)
+    compiled = []
+
+    def note(network: nn.Module, mode: str) -> object:
+        compiled.append((network, mode))
+        return compile_graph(network)
+
+    net = network()
+    plain = adapt(net, batches(), refinement_loss, settings())
+    assert not compiled
+    monkeypatch.setattr(torch, "compile", note)
+    fast = adapt(net, batches(), refinement_loss, replace(settings(), compile=True))
+    assert compiled == [(fast, "default")]
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(fast.state_dict()[name], value, rtol=1e-4, atol=1e-5)

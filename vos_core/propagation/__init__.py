@@ -1,6 +1,6 @@
 """From annotated frames to a whole clip."""
 
-from vos_core.propagation.adaptation import AdaptationSettings, Score, adapt
+from vos_core.propagation.adaptation import AdaptationSettings, Score, adapt, compiled
 from vos_core.propagation.baselines import FirstMaskCopier
 from vos_core.propagation.both_ways import run_both_ways
 from vos_core.propagation.boxes import masks_from_boxes
@@ -19,6 +19,7 @@ __all__ = [
     "Refinement",
     "Score",
     "adapt",
+    "compiled",
     "masks_from_boxes",
     "merge_logits",
     "run_both_ways",

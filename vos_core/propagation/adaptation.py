@@ -4,6 +4,7 @@ import copy
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -24,30 +25,38 @@ class AdaptationSettings:
     Attributes:
         iterations: Optimisation steps; 0 leaves the network as it is.
         solver: The optimiser and its schedule.
+        batch_size: Samples a step.
+        workers: Processes that draw them; with none they are drawn between the steps.
         precision: Arithmetic of the network.
         seconds: Stop by the clock, too; the schedule then follows whichever of steps and clock is
             farther. The same run on another machine so gives other weights.
         patience: Stop when the score on held-out samples has not risen for this many checks; 0
             checks nothing.
         check_every: Steps from one check to the next.
+        compile: Compile the network for training, see :func:`compiled`.
     """
 
     iterations: int
     solver: Solver
+    batch_size: int = 4
+    workers: int = 0
     precision: Precision = "auto"
     seconds: float | None = None
     patience: int = 0
     check_every: int = 25
+    compile: bool = False
 
     def __post_init__(self) -> None:
         """Refuse numbers that mean nothing.
 
         Raises:
-            ConfigError: If one is negative.
+            ConfigError: If one is negative, or there is no sample a step.
         """
-        for name in ("iterations", "patience"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} is {getattr(self, name)}; give 0 or more.")
+        for name, least in (("iterations", 0), ("patience", 0), ("workers", 0), ("batch_size", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(
+                    f"{name} of the adaptation is {getattr(self, name)}; give {least} or more."
+                )
 
 
 def adapt(
@@ -80,11 +89,12 @@ def adapt(
         clock = _Clock(settings.seconds)
         best = _Best(score, settings) if score and settings.patience else None
         scaler = loss_scaler(next(adapted.parameters()).device, settings.precision)
+        forward = compiled(adapted) if settings.compile else adapted
         for step in range(settings.iterations):
             batch = next(batches)
             image = batch["image"].to(memory_format=torch.channels_last)
             with autocast(image.device, settings.precision):
-                logits = adapted(image, batch["previous_mask"])
+                logits = forward(image, batch["previous_mask"])
             value = loss(logits.float(), batch["target"])
             optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(scaler.scale(value))
@@ -100,6 +110,17 @@ def adapt(
         if best:
             best.restore(adapted)
     return adapted.eval()
+
+
+def compiled(network: nn.Module) -> Callable[..., Tensor]:
+    """Return a network as torch.compile makes it; copies of it share what was compiled.
+
+    The first call takes up to a minute, for the forward and the backward pass. On a GPU both are
+    recorded as CUDA graphs, so each answer has to be used up before the next is asked for.
+    """
+    # small networks keep a GPU waiting for its next kernel, whatever code the kernels are of
+    mode = "reduce-overhead" if next(network.parameters()).is_cuda else "default"
+    return cast("Callable[..., Tensor]", torch.compile(network, mode=mode))
 
 
 class _Clock:
