@@ -25,7 +25,7 @@ from lightning_modules.checkpoints import read_checkpoint, require_fit
 from lightning_modules.metrics import MaskJaccard
 from vos_core.clips import annotated_frames
 from vos_core.errors import ConfigError
-from vos_core.losses import refinement_loss
+from vos_core.losses import object_masks, refinement_loss
 from vos_core.optimisation import Solver
 from vos_core.postprocess import CRF_PRESETS
 from vos_core.precision import Precision, autocast
@@ -148,8 +148,8 @@ class BaseVOSTask(L.LightningModule, ABC):
         """Return the loss of a batch of refinement samples."""
         logits = self._answer(self._in_training, batch["image"], batch["previous_mask"])
         loss = refinement_loss(logits, batch["target"])
-        self.log("train/loss", loss, prog_bar=True, batch_size=len(logits))
-        self._train_jaccard.update(logits.detach(), batch["target"])
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch["target"]))
+        self._train_jaccard.update(*object_masks(logits.detach(), batch["target"]))
         self.log("train/J", self._train_jaccard, on_step=False, on_epoch=True)
         return loss
 
@@ -236,7 +236,7 @@ class BaseVOSTask(L.LightningModule, ABC):
             jaccard = MaskJaccard(sync_on_compute=False).to(self.device)
             for batch in batches:
                 logits = self._answer(network, batch["image"], batch["previous_mask"])
-                jaccard.update(logits, batch["target"])
+                jaccard.update(*object_masks(logits, batch["target"]))
             return float(jaccard.compute())
 
         return score

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from vos_core.errors import ConfigError
 from vos_core.networks import (
+    FREE,
     DeepLabV2VGG16,
     MaskRefiner,
     build_network,
@@ -73,6 +74,29 @@ def test_clips_in_a_batch_do_not_mix(name: str) -> None:
         together = net(image, mask)
         alone = torch.cat([net(image[i : i + 1], mask[i : i + 1]) for i in range(2)])
     torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-3)
+
+
+@every_network
+def test_several_objects_are_answered_for_at_once(name: str) -> None:
+    torch.manual_seed(0)
+    net = build_network(name, cues=2, slots=3).eval()
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(2, 5, 33, 41, generator=generator)
+    masks = (torch.rand(2, 3, 33, 41, generator=generator) > 0.5).float()
+    with torch.no_grad():
+        answer = net(image, masks)
+        assert answer.shape == (2, 3, 33, 41)
+        assert answer.std(dim=(0, 2, 3)).min() > 0
+        # an object that is lost keeps its slot, but what no object has is silent
+        lost, free = masks.clone(), masks.clone()
+        lost[0, 1], free[0, 1] = 0, FREE
+        assert net(image, free)[0, 1].max() < -99
+        assert net(image, lost)[0, 1].max() > -99
+        torch.testing.assert_close(net(image, free)[:, 2], net(image, lost)[:, 2])
+        torch.testing.assert_close(net(image, free)[1], answer[1], atol=1e-4, rtol=1e-3)
+    net.train()
+    net(image, free).square().clamp(max=99).mean().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
 
 
 def test_unknown_network_is_refused_with_a_suggestion() -> None:

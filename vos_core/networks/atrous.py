@@ -17,19 +17,22 @@ _DILATIONS = (6, 12, 18, 24)
 
 
 class AtrousPyramid(nn.Module):
-    """Features in, scores of background and foreground out.
+    """Features in, scores of background and of each object out.
 
     Args:
         channels: Of the features.
         width: Channels within each branch.
+        slots: Objects.
     """
 
-    def __init__(self, channels: int, width: int = 1024) -> None:
+    def __init__(self, channels: int, width: int = 1024, slots: int = 1) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(_branch(channels, width, dilation) for dilation in _DILATIONS)
+        self.branches = nn.ModuleList(
+            _branch(channels, width, dilation, slots + 1) for dilation in _DILATIONS
+        )
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                if module.out_channels == 2:
+                if module in self.last_layers:
                     nn.init.normal_(module.weight, std=0.01)
                 else:
                     nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -37,7 +40,7 @@ class AtrousPyramid(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return (B, 2, h, w) scores of (B, C, h, w) features."""
+        """Return (B, slots + 1, h, w) scores of (B, C, h, w) features."""
         return torch.stack([branch(features) for branch in self.branches]).sum(dim=0)
 
     @property
@@ -46,7 +49,7 @@ class AtrousPyramid(nn.Module):
         return [branch.get_submodule("6") for branch in self.branches]
 
 
-def _branch(channels: int, width: int, dilation: int) -> nn.Sequential:
+def _branch(channels: int, width: int, dilation: int, scores: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(channels, width, 3, padding=dilation, dilation=dilation),
         nn.ReLU(inplace=True),
@@ -54,7 +57,7 @@ def _branch(channels: int, width: int, dilation: int) -> nn.Sequential:
         nn.Conv2d(width, width, 1),
         nn.ReLU(inplace=True),
         nn.Dropout2d(0.5),
-        nn.Conv2d(width, 2, 1),
+        nn.Conv2d(width, scores, 1),
     )
 
 
@@ -71,12 +74,12 @@ def upsample_scores(scores: Tensor, padded: Sequence[int], size: Sequence[int]) 
     """Bring the scores of cells to pixels.
 
     Args:
-        scores: (B, 2, h, w), of background and foreground.
+        scores: (B, S + 1, h, w), of background and of each object.
         padded: (height, width) of the padded input.
         size: (height, width) of the input before.
 
     Returns:
-        (B, 1, height, width) logits, foreground minus background.
+        (B, S, height, width) logits, the scores of objects minus that of background.
     """
     scores = F.interpolate(scores, tuple(padded), mode="bilinear", align_corners=True)
     scores = scores[..., : size[0], : size[1]]

@@ -16,7 +16,7 @@ import torchvision
 from torch import Tensor, nn
 
 from vos_core.networks.atrous import AtrousPyramid, pad_to_cells, upsample_scores
-from vos_core.networks.normalise import network_input
+from vos_core.networks.normalise import network_input, silence_free_slots
 from vos_core.networks.pretrained import try_pretrained
 from vos_core.networks.registry import register_network
 
@@ -25,9 +25,8 @@ _BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 51
 _POOL_STRIDES = (2, 2, 2, 1, 1)
 
 
-def _backbone() -> nn.Sequential:
+def _backbone(inputs: int) -> nn.Sequential:
     layers: list[nn.Module] = []
-    inputs = 4
     for number, (block, stride) in enumerate(zip(_BLOCKS, _POOL_STRIDES, strict=True), start=1):
         dilation = 2 if number == 5 else 1
         for outputs in block:
@@ -45,12 +44,14 @@ class DeepLabV2VGG16(nn.Module):
     Args:
         pretrained: Start from torchvision's ImageNet weights of VGG-16 (its cache or the network)
             if they can be had.
+        cues: Channels beside RGB, see :mod:`vos_core.networks.normalise`.
+        slots: Objects it answers for at once.
     """
 
-    def __init__(self, pretrained: bool = False) -> None:
+    def __init__(self, pretrained: bool = False, cues: int = 0, slots: int = 1) -> None:
         super().__init__()
-        self.backbone = _backbone()
-        self.pyramid = AtrousPyramid(512)
+        self.backbone = _backbone(3 + cues + slots)
+        self.pyramid = AtrousPyramid(512, slots=slots)
         self._initialise()
         if pretrained:
             weights = try_pretrained("VGG-16", _imagenet_weights)
@@ -61,15 +62,16 @@ class DeepLabV2VGG16(nn.Module):
         """Refine a mask.
 
         Args:
-            image: (B, 3, H, W) float in [0, 1].
-            previous_mask: (B, 1, H, W) float in [0, 1].
+            image: (B, 3 + cues, H, W) float in [0, 1].
+            previous_mask: (B, slots, H, W) float in [0, 1].
 
         Returns:
-            (B, 1, H, W) logits, upsampled bilinearly from stride 8.
+            (B, slots, H, W) logits, upsampled bilinearly from stride 8.
         """
         x = pad_to_cells(network_input(image, previous_mask))
         scores = self.pyramid(self.backbone(x))
-        return upsample_scores(scores, x.shape[-2:], image.shape[-2:])
+        logits = upsample_scores(scores, x.shape[-2:], image.shape[-2:])
+        return silence_free_slots(logits, previous_mask)
 
     @property
     def last_layers(self) -> list[nn.Module]:
@@ -84,7 +86,7 @@ class DeepLabV2VGG16(nn.Module):
                     nn.init.zeros_(layer.bias)
         first = self.backbone.get_submodule("0")
         with torch.no_grad():
-            first.get_parameter("weight")[:, 3] = 0  # MaskTrack, section 4: zero works as well
+            first.get_parameter("weight")[:, 3:] = 0  # MaskTrack, section 4: zero works as well
 
     def _load_imagenet(self, weights: Mapping[str, Tensor]) -> None:
         sources = [

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vos_core.networks.normalise import network_input
+from vos_core.networks.normalise import network_input, silence_free_slots
 from vos_core.networks.registry import register_network
 from vos_core.networks.timm_encoder import build_encoder, feature_maps
 
@@ -51,6 +51,8 @@ class MaskRefiner(nn.Module):
         pretrained: Start from ImageNet weights (timm's cache or the network) if they can be had.
         depth: How many of the encoder's stages to use, from the shallowest.
         width: Channels of the decoder.
+        cues: Channels beside RGB, see :mod:`vos_core.networks.normalise`.
+        slots: Objects it answers for at once.
     """
 
     def __init__(
@@ -59,9 +61,12 @@ class MaskRefiner(nn.Module):
         pretrained: bool = False,
         depth: int = 4,
         width: int = 32,
+        cues: int = 0,
+        slots: int = 1,
     ) -> None:
         super().__init__()
-        self.encoder = build_encoder(encoder, pretrained, range(depth))
+        inputs = 3 + cues + slots
+        self.encoder = build_encoder(encoder, pretrained, range(depth), inputs=inputs)
         info: Any = self.encoder.feature_info
         channels: list[int] = info.channels()
         self.blocks = nn.ModuleList()
@@ -69,11 +74,11 @@ class MaskRefiner(nn.Module):
         for skip in reversed(channels[:-1]):
             self.blocks.append(_UpBlock(deep, skip, width))
             deep = width
-        self.stem = _conv(4, width // 2)
+        self.stem = _conv(inputs, width // 2)
         # leaky: it happens that all channels are silent on the object, which then stays background
         # for ever, for want of a gradient
         self.full = _UpBlock(width, width // 2, width // 2, slope=0.1)
-        self.head = nn.Conv2d(width // 2, 1, 1)
+        self.head = nn.Conv2d(width // 2, slots, 1)
 
     @property
     def last_layers(self) -> list[nn.Module]:
@@ -84,15 +89,15 @@ class MaskRefiner(nn.Module):
         """Refine a mask.
 
         Args:
-            image: (B, 3, H, W) float in [0, 1], any H and W >= 32.
-            previous_mask: (B, 1, H, W) float in [0, 1].
+            image: (B, 3 + cues, H, W) float in [0, 1], any H and W >= 32.
+            previous_mask: (B, slots, H, W) float in [0, 1].
 
         Returns:
-            (B, 1, H, W) logits.
+            (B, slots, H, W) logits.
         """
         x = network_input(image, previous_mask)
         *skips, deep = feature_maps(self.encoder, x)
         for block, skip in zip(self.blocks, reversed(skips), strict=True):
             deep = block(deep, skip)
         logits: Tensor = self.head(self.full(deep, self.stem(x)))
-        return logits
+        return silence_free_slots(logits, previous_mask)

@@ -1,4 +1,4 @@
-"""Encoders of timm with a fourth input channel for the mask."""
+"""Encoders of timm with further input channels, for masks and cues."""
 
 from collections.abc import Sequence
 
@@ -11,18 +11,23 @@ from vos_core.networks.pretrained import try_pretrained
 
 
 def build_encoder(
-    name: str, pretrained: bool, stages: Sequence[int], output_stride: int | None = None
+    name: str,
+    pretrained: bool,
+    stages: Sequence[int],
+    output_stride: int | None = None,
+    inputs: int = 4,
 ) -> nn.Module:
-    """Build a timm encoder of four input channels that returns the maps of some of its stages.
+    """Build a timm encoder that returns the maps of some of its stages.
 
-    The filters of the mask start at zero, so a pretrained encoder first answers as it would to
-    the image alone.
+    The filters of all input channels but the first three start at zero, so a pretrained encoder
+    first answers as it would to the image alone.
 
     Args:
         name: Any timm model that supports ``features_only``.
         pretrained: Start from ImageNet weights (timm's cache or the network) if they can be had.
         stages: Which stages, counted from the shallowest; -1 is the last.
         output_stride: Strides beyond this become dilations; None keeps them.
+        inputs: Input channels, at least 4: RGB, cues, masks.
 
     Raises:
         ConfigError: If timm has no such model, or cannot dilate it.
@@ -36,7 +41,7 @@ def build_encoder(
             name,
             pretrained=weights,
             features_only=True,
-            in_chans=4,
+            in_chans=inputs,
             out_indices=tuple(stages),
             **dilated,
         )
@@ -53,7 +58,7 @@ def build_encoder(
             f"timm cannot dilate {name!r} to a stride of {output_stride}; choose another encoder, "
             "such as 'resnet18'."
         ) from err
-    _silence_mask_channel(encoder, rescale=loaded)
+    _silence_further_channels(encoder, inputs, rescale=loaded)
     return encoder
 
 
@@ -65,14 +70,15 @@ def feature_maps(encoder: nn.Module, x: Tensor) -> list[Tensor]:
     return maps
 
 
-def _silence_mask_channel(encoder: nn.Module, rescale: bool) -> None:
-    """Zero the filters of the fourth input channel.
+def _silence_further_channels(encoder: nn.Module, inputs: int, rescale: bool) -> None:
+    """Zero the filters of all input channels but the first three.
 
-    timm fills a fourth channel with a copy of the red filters and shrinks all by 3/4;
+    timm fills further channels with copies of the first three and shrinks all by 3 / ``inputs``;
     ``rescale`` undoes the shrinking so that the RGB response is the pretrained one.
     """
-    first = next(m for m in encoder.modules() if isinstance(m, nn.Conv2d) and m.in_channels == 4)
+    convolutions = (m for m in encoder.modules() if isinstance(m, nn.Conv2d))
+    first = next(each for each in convolutions if each.in_channels == inputs)
     with torch.no_grad():
         if rescale:
-            first.weight *= 4 / 3
-        first.weight[:, 3] = 0
+            first.weight *= inputs / 3
+        first.weight[:, 3:] = 0
