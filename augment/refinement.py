@@ -1,14 +1,13 @@
-"""Training samples of mask refinement, drawn from annotated frames.
+"""Training samples of mask refinement: a picture, rough masks, the true ones.
 
-Two sources: lucid dreams of the frame (LucidTracker), or the frame itself with flips, rotations
-and deformed masks (MaskTrack). Both give one object of one frame: a picture, a rough mask, the
-true mask.
+Drawn from annotated frames, with flips, rotations and deformed masks (MaskTrack), here; or from
+lucid dreams of them (LucidTracker), in :mod:`augment.lucid.sampler`.
 """
 
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
-from typing import NamedTuple, cast
+from typing import cast
 
 import cv2
 import numpy as np
@@ -16,51 +15,42 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from augment.deformation import Deformation, MaskDeformation, deform_mask
-from augment.device import deform_masks
+from augment.deformation import MaskDeformation, deform_mask
 from augment.geometry import BackwardMap, affine_matrix, sampling_map, warp, warp_labels
-from augment.lucid import DreamPlan, LucidDreamer, LucidScene
-from augment.lucid.batched import BatchPainter
 from vos_core.errors import ConfigError, MaskError
-from vos_core.types import VOID, BinaryMask, Image, LabelMap, RefinementSample
+from vos_core.networks.normalise import FREE
+from vos_core.types import VOID, Image, LabelMap, RefinementSample
 
 AnnotatedFrame = tuple[Image, LabelMap]
 
 # Ours: where objects are seen in a third of the frames, chance never leaves out so many in a row.
 _MAX_EMPTY = 100
+FREE_SLOT = 2
+"""What a packed mask holds where a network's holds ``FREE``."""
+
 # Ours: a GPU paints ten dreams in as many steps, and nearly the time, as a hundred.
 _JOINED = 64
 
 
-class DrawnSample(NamedTuple):
-    """What is random about a sample of a dream.
-
-    Attributes:
-        scene: Index of the scene.
-        plan: The dream.
-        object_id: The object that is asked for.
-        deformation: Makes the mask of the frame before rough.
-    """
-
-    scene: int
-    plan: DreamPlan
-    object_id: int
-    deformation: Deformation
-
-
-Drawn = Tensor | DrawnSample
+Drawn = Tensor | tuple[object, ...]
 """A packed sample, see :func:`unpacked`, or only the plan of one."""
 
-Gathered = Tensor | list[DrawnSample]
+Gathered = Tensor | list[tuple[object, ...]]
 """Packed samples, stacked, or plans."""
 
 
 class RefinementSampler(ABC):
-    """Draws training samples; everything random comes from the generator."""
+    """Draws training samples; everything random comes from the generator.
+
+    Attributes:
+        slots: Masks of a sample, see :mod:`vos_core.networks.normalise`.
+    """
+
+    slots = 1
 
     def __call__(self, rng: np.random.Generator) -> RefinementSample:
         """Draw one sample, on the CPU."""
-        return unpacked(cast("Tensor", self.draw(rng, torch.device("cpu"))))
+        return unpacked(cast("Tensor", self.draw(rng, torch.device("cpu"))), self.slots)
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, device: torch.device) -> Drawn:
@@ -74,7 +64,7 @@ class RefinementSampler(ABC):
         """
         if not isinstance(gathered, Tensor):
             raise ConfigError("these plans are of another sampler; let the one that drew them.")
-        return unpacked(gathered.to(device))
+        return unpacked(gathered.to(device), self.slots)
 
     @abstractmethod
     def only(self, object_id: int) -> "RefinementSampler":
@@ -83,98 +73,6 @@ class RefinementSampler(ABC):
         Raises:
             MaskError: If none does.
         """
-
-
-class LucidSampler(RefinementSampler):
-    """Samples from lucid dreams.
-
-    Args:
-        scenes: The annotated frames, taken apart.
-        dreamer: Draws dreams.
-        deformation: Makes the mask of a dream's earlier frame rough.
-        only: The object to ask for; a random one each time if None.
-
-    Raises:
-        MaskError: If there is no scene.
-    """
-
-    def __init__(
-        self,
-        scenes: Sequence[LucidScene],
-        dreamer: LucidDreamer,
-        deformation: MaskDeformation,
-        only: int | None = None,
-    ) -> None:
-        _require_frames(scenes, only)
-        self._only = only
-        self.scenes = scenes
-        self.dreamer = dreamer
-        self.deformation = deformation
-        self._painter: BatchPainter | None = None
-
-    def draw(self, rng: np.random.Generator, device: torch.device) -> Drawn:
-        """Draw a dream of a random frame and ask for a random one of its objects.
-
-        Returns:
-            A packed sample for the CPU, a plan for other devices, which paint faster.
-        """
-        plan = self.plan(rng)
-        return self._paint(plan) if device.type == "cpu" else plan
-
-    def join(self, gathered: Gathered, device: torch.device) -> RefinementSample:
-        """Unpack samples, or paint plans together.
-
-        Raises:
-            ConfigError: If seams are to be solved for, which is done on the CPU only.
-        """
-        if isinstance(gathered, Tensor):
-            return super().join(gathered, device)
-        return self.paint_on(gathered, device)
-
-    def plan(self, rng: np.random.Generator) -> DrawnSample:
-        """Draw all that is random about a sample, without painting it."""
-        index = int(rng.integers(len(self.scenes)))
-        scene = self.scenes[index]
-        object_id = int(rng.choice(scene.object_ids)) if self._only is None else self._only
-        plan = self.dreamer.draw(scene, rng)
-        asked = plan.find(object_id)
-        # a dream that leaves the object out has no mask to deform
-        shape = asked.shape if asked else scene.cut_outs[0].shape
-        return DrawnSample(index, plan, object_id, self.deformation.draw(shape, rng))
-
-    def _paint(self, drawn: DrawnSample) -> Tensor:
-        dream = self.dreamer.render(self.scenes[drawn.scene], drawn.plan)
-        rough = drawn.deformation.apply(dream.previous_label_map == drawn.object_id)
-        return _packed(dream.image, rough, dream.label_map, drawn.object_id)
-
-    def paint_on(self, drawn: Sequence[DrawnSample], device: torch.device) -> RefinementSample:
-        """Paint samples together on a device.
-
-        Raises:
-            ConfigError: If seams are to be solved for, which is done on the CPU only.
-        """
-        if self.dreamer.seam != "feather":
-            raise ConfigError(f"seam {self.dreamer.seam!r} is for the CPU only; choose 'feather'.")
-        if self._painter is None or self._painter.device != device:
-            self._painter = BatchPainter(self.scenes, device)
-        dreams = self._painter([(each.scene, each.plan) for each in drawn])
-        ids = torch.tensor([each.object_id for each in drawn], device=device)[:, None, None]
-        before = dreams.previous_label_map == ids
-        rough = deform_masks(before, [each.deformation for each in drawn])
-        return {
-            "image": dreams.image,
-            "previous_mask": rough.float()[:, None],
-            "target": torch.where(dreams.label_map == VOID, VOID, dreams.label_map == ids).long(),
-        }
-
-    def only(self, object_id: int) -> "LucidSampler":
-        """Return a sampler that asks for this object alone, in the scenes that hold it.
-
-        Raises:
-            MaskError: If none does.
-        """
-        scenes = [scene for scene in self.scenes if object_id in scene.object_ids]
-        return LucidSampler(scenes, self.dreamer, self.deformation, object_id)
 
 
 class StillSampler(RefinementSampler):
@@ -200,7 +98,7 @@ class StillSampler(RefinementSampler):
         scale: float = 0.1,
         only: int | None = None,
     ) -> None:
-        _require_frames(frames, only)
+        require_frames(frames, "an object" if only is None else f"object {only}")
         self._only = only
         self.frames = frames
         self.deformation = deformation
@@ -229,7 +127,8 @@ class StillSampler(RefinementSampler):
         labels = warp_labels(label_map, positions, outside=VOID)
         mask = labels == object_id
         rough = deform_mask(mask, self.deformation, rng)
-        return _packed(warp(image, positions), rough, labels, object_id)
+        target = np.where(labels == VOID, VOID, mask).astype(np.uint8)
+        return packed(warp(image, positions), rough.view(np.uint8), target)
 
     def _draw(self, rng: np.random.Generator) -> tuple[Image, LabelMap, int]:
         """Draw a frame that holds an object, and one of its objects."""
@@ -255,31 +154,51 @@ class StillSampler(RefinementSampler):
         return StillSampler(frames, self.deformation, self.angle, self.scale, object_id)
 
 
-def _require_frames(frames: Sequence[object], only: int | None) -> None:
+def require_frames(frames: Sequence[object], wanted: str) -> None:
+    """Refuse to learn from nothing.
+
+    Raises:
+        MaskError: If there is no frame.
+    """
     if not frames:
-        wanted = "an object" if only is None else f"object {only}"
         raise MaskError(f"No annotated frame shows {wanted}, so there is nothing to learn from.")
 
 
-def _packed(image: Image, rough: BinaryMask, labels: LabelMap, object_id: int) -> Tensor:
-    """Return a sample in the fewest bytes: (H, W, 5) uint8 of RGB, rough mask and target."""
-    target = np.where(labels == VOID, VOID, labels == object_id).astype(np.uint8)
-    return torch.from_numpy(cv2.merge((image, rough.view(np.uint8), target)))
+def packed(image: Image, masks: LabelMap, target: LabelMap) -> Tensor:
+    """Put a sample into the fewest bytes.
+
+    Args:
+        image: (H, W, 3 + C) uint8, RGB and cues.
+        masks: (H, W) or (H, W, S) uint8 of 0 and 1, and ``FREE_SLOT`` all over those of no object.
+        target: (H, W) uint8; 0 background, 1..S the object, 255 void.
+
+    Returns:
+        (H, W, 3 + C + S + 1) uint8.
+    """
+    return torch.from_numpy(cv2.merge((image, masks, target)))
 
 
-def unpacked(packed: Tensor) -> RefinementSample:
-    """Unpack a sample or a batch of (..., H, W, 5) uint8."""
+def unpacked(packed: Tensor, slots: int = 1) -> RefinementSample:
+    """Unpack a sample or a batch.
+
+    Args:
+        packed: (..., H, W, C) uint8 of :func:`packed`.
+        slots: Masks of each.
+    """
+    masks = packed[..., -1 - slots : -1].movedim(-1, -3).float()
+    if slots > 1:
+        masks = masks.masked_fill(masks == FREE_SLOT, FREE)
     return {
-        "image": packed[..., :3].movedim(-1, -3).float() / 255,
-        "previous_mask": packed[..., 3].float().unsqueeze(-3),
-        "target": packed[..., 4].long(),
+        "image": packed[..., : -1 - slots].movedim(-1, -3).float() / 255,
+        "previous_mask": masks,
+        "target": packed[..., -1].long(),
     }
 
 
 def gather(drawn: list[Drawn]) -> Gathered:
     """Stack packed samples into one tensor; leave plans in a list."""
-    packed = [each for each in drawn if isinstance(each, Tensor)]
-    return torch.stack(packed) if packed else cast("list[DrawnSample]", drawn)
+    samples = [each for each in drawn if isinstance(each, Tensor)]
+    return torch.stack(samples) if samples else cast("list[tuple[object, ...]]", drawn)
 
 
 class _Drawn(Dataset[Drawn]):

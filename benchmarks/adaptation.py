@@ -27,7 +27,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from augment.deformation import PREVIOUS_MASKS
 from augment.lucid import PRESETS, LucidDreamer, LucidScene
-from augment.refinement import LucidSampler, RefinementSampler, StillSampler, sample_batches
+from augment.lucid.sampler import LucidSampler
+from augment.refinement import RefinementSampler, StillSampler, sample_batches
 from benchmarks.command import machine
 from benchmarks.dreaming import draw_frame
 from vos_core.losses import refinement_loss

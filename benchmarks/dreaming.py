@@ -32,7 +32,7 @@ from skimage.transform import warp as plain_warp
 from augment.deformation import PREVIOUS_MASKS
 from augment.geometry import BackwardMap, Points, sampling_map, warp
 from augment.lucid import PRESETS, DreamPlan, LucidDreamer, LucidScene
-from augment.refinement import LucidSampler
+from augment.lucid.sampler import LucidSampler
 from benchmarks.command import machine
 from datasets_vos.images import read_image
 from datasets_vos.masks import read_mask

@@ -55,11 +55,16 @@ class CutOut:
         rgba = np.dstack([rgb, soft])
         return cls(object_id, frame, rgba, np.ascontiguousarray(solid), corner)
 
-    def mask(self, size: tuple[int, int]) -> BinaryMask:
-        """Return where it is in its source frame of ``size`` (H, W)."""
+    @property
+    def window(self) -> Window:
+        """The part of its source frame that the crop shows, which may reach beyond it."""
         x, y = self.corner
         height, width = self.solid.shape
-        there, crop = Window(x, y, x + width, y + height).within(size)
+        return Window(x, y, x + width, y + height)
+
+    def mask(self, size: tuple[int, int]) -> BinaryMask:
+        """Return where it is in its source frame of ``size`` (H, W)."""
+        there, crop = self.window.within(size)
         mask = np.zeros(size, dtype=bool)
         mask[there] = self.solid[crop] > 0
         return mask

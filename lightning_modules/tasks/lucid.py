@@ -13,7 +13,8 @@ from rich.progress import track
 from augment.clean_plate import Filling
 from augment.deformation import PREVIOUS_MASKS
 from augment.lucid import PRESETS, LucidDreamer, LucidScene
-from augment.refinement import AnnotatedFrame, LucidSampler, RefinementSampler
+from augment.lucid.sampler import LucidSampler
+from augment.refinement import AnnotatedFrame, RefinementSampler
 from augment.settings import configured
 from lightning_modules.tasks.base import BaseVOSTask, Setting
 from vos_core.errors import ConfigError

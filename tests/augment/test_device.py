@@ -12,7 +12,8 @@ from augment.device import deform_masks, look_up, sampling_maps, stack_maps
 from augment.geometry import BackwardMap, Points, affine_matrix, pixel_grid, sampling_map
 from augment.lucid import PRESETS, LucidDreamer, LucidRanges
 from augment.lucid.batched import BatchPainter, DreamBatch, FlowBatch
-from augment.refinement import DrawnSample, LucidSampler, gather, sample_batches
+from augment.lucid.sampler import DrawnSample, LucidSampler
+from augment.refinement import gather, sample_batches
 from augment.shapes import MaskShape, draw_spline
 from tests.augment.lucid.scenes import SIZE, frame, scene_of, scene_of_a_disc
 from tests.augment.test_deformation import disc
@@ -192,7 +193,7 @@ def test_elsewhere_than_on_the_cpu_batches_are_painted_together(
 
     def paint_on(self: LucidSampler, plans: list[DrawnSample], device: torch.device) -> dict:
         painted.append((len(plans), device.type))
-        numbers = torch.tensor([plan.object_id for plan in plans], device="cpu")
+        numbers = torch.tensor([plan.asked[0].object_id for plan in plans], device="cpu")
         return dict.fromkeys(("image", "previous_mask", "target"), numbers)
 
     monkeypatch.setattr(LucidSampler, "paint_on", paint_on)
@@ -200,7 +201,7 @@ def test_elsewhere_than_on_the_cpu_batches_are_painted_together(
     first = [next(batches)["target"] for _ in range(7)]
     assert painted == [(60, "meta"), (60, "meta")]
     assert all(len(each) == 10 for each in first)
-    expected = [drawing.plan(np.random.default_rng([7, k])).object_id for k in range(70)]
+    expected = [drawing.plan(np.random.default_rng([7, k])).asked[0].object_id for k in range(70)]
     assert torch.cat(first).tolist() == expected
     assert len(set(expected)) > 1
 

@@ -10,9 +10,9 @@ import torch
 
 from augment.deformation import MaskDeformation
 from augment.lucid import LucidDreamer, LucidRanges, LucidScene
+from augment.lucid.sampler import LucidSampler
 from augment.refinement import (
     AnnotatedFrame,
-    LucidSampler,
     RefinementSampler,
     StillSampler,
     sample_batches,

@@ -12,7 +12,8 @@ from torch import nn
 
 from augment.deformation import PREVIOUS_MASKS, MaskDeformation
 from augment.lucid import PRESETS
-from augment.refinement import LucidSampler, RefinementSampler, StillSampler
+from augment.lucid.sampler import LucidSampler
+from augment.refinement import RefinementSampler, StillSampler
 from datasets_vos import open_dataset
 from lightning_modules.metrics import MaskJaccard
 from lightning_modules.tasks import LucidTask, MaskTrackTask, base

@@ -7,7 +7,7 @@ import pytest
 
 from augment.deformation import PREVIOUS_MASKS
 from augment.lucid import LucidDreamer, LucidScene
-from augment.refinement import LucidSampler
+from augment.lucid.sampler import LucidSampler
 from augment.shapes import dilate
 from tests.augment.lucid.scenes import FROZEN, SIZE, frame, scene_of
 from vos_core.errors import ConfigError, MaskError
