@@ -23,7 +23,7 @@ from augment.geometry import (
     is_curved,
 )
 from augment.shapes import Spline, Window
-from vos_core.propagation.mask_propagation import dilate_masks
+from vos_core.propagation.guides import dilate_masks
 
 StackedMap = BackwardMap[Tensor]
 

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vos_core.errors import ConfigError
 from vos_core.flow import DISFlow
+from vos_core.networks import FREE
 from vos_core.propagation import (
     FirstMaskCopier,
     MaskPropagator,
@@ -19,7 +21,8 @@ from vos_core.propagation import (
     run_sequence,
 )
 from vos_core.propagation.baselines import split_objects
-from vos_core.propagation.mask_propagation import Guidance, box_masks, dilate_masks
+from vos_core.propagation.guides import box_masks, dilate_masks, prune_masks
+from vos_core.propagation.mask_propagation import FLOW_IGNORED, Guidance
 from vos_core.propagation.run import to_tensor
 from vos_core.types import Annotation, FloatArray, Image
 
@@ -49,15 +52,22 @@ class Blur(nn.Module):
 
 
 class ConstantFlow:
-    """Says that everything came from ``(x, y)`` away; remembers what it was asked."""
+    """Says that everything came from ``(x, y)`` away; remembers what it was asked.
+
+    Asked the other way round, it says the opposite, as flow should.
+    """
 
     def __init__(self, x: float, y: float) -> None:
         self.shift = (x, y)
         self.pairs: list[tuple[Image, Image]] = []
 
     def __call__(self, source: Image, target: Image) -> FloatArray:
-        self.pairs.append((source, target))
-        return np.broadcast_to(np.float32(self.shift), (*source.shape[:2], 2)).copy()
+        sign = 1.0
+        if self.pairs and all(map(np.array_equal, self.pairs[-1], (target, source))):
+            sign = -1.0
+        else:
+            self.pairs.append((source, target))
+        return np.broadcast_to(sign * np.float32(self.shift), (*source.shape[:2], 2)).copy()
 
 
 def labels(*boxes: tuple[int, int, int], size: tuple[int, int] = SIZE) -> Tensor:
@@ -391,6 +401,144 @@ class TestNetworkPerObject:
             propagator = MaskPropagator(TwoBlobs(), coherence=coherence)
             propagator.start(frame(), start)
             assert int((propagator.step(frame(1))[1] > 0.5).sum()) == kept
+
+
+class Noise:
+    """Flow that means nothing: other each time it is asked."""
+
+    description = "noise"
+
+    def __init__(self) -> None:
+        self._rng = np.random.default_rng(0)
+
+    def __call__(self, source: Image, target: Image) -> FloatArray:
+        return self._rng.normal(0, 12, (*source.shape[:2], 2)).astype(np.float32)
+
+
+class TestFlowThatCannotBeBelieved:
+    def test_masks_stay_in_place_and_that_is_counted(self) -> None:
+        propagator = MaskPropagator(Echo(), flow=Noise())
+        start = labels((1, 10, 10))
+        propagator.start(frame(), start)
+        for t in (1, 2, 3):
+            assert torch.equal(propagator.step(frame(t))[1] > 0.5, start == 1)
+        assert propagator.counts == {FLOW_IGNORED: 3}
+
+    def test_good_flow_is_followed_and_nothing_counted(self) -> None:
+        propagator = MaskPropagator(Echo(), flow=ConstantFlow(-4, 2))
+        propagator.start(frame(), labels((1, 10, 10)))
+        assert torch.equal(propagator.step(frame(1))[1] > 0.5, labels((1, 8, 14)) == 1)
+        assert not propagator.counts
+
+    def test_flow_can_be_there_without_moving_masks(self) -> None:
+        propagator = MaskPropagator(Echo(), flow=ConstantFlow(-4, 2), warp=False)
+        propagator.start(frame(), labels((1, 10, 10)))
+        assert torch.equal(propagator.step(frame(1))[1] > 0.5, labels((1, 10, 10)) == 1)
+
+    def test_of_objects_that_left_nothing_is_asked(self) -> None:
+        propagator = MaskPropagator(Constant(-9.0), flow=Noise())
+        propagator.start(frame(), labels((1, 10, 10)))
+        for t in (1, 2, 3):
+            propagator.step(frame(t))
+        assert propagator.counts == {FLOW_IGNORED: 1}
+
+
+class TestPublishedCoherence:
+    def test_parts_that_the_mask_before_did_not_show_do_not_guide(self) -> None:
+        masks = torch.stack([(labels((1, 2, 2), (1, 20, 30)) == 1).float()] * 2)
+        masks[1, 25:31, 3:20] = 1  # larger than the others
+        before = torch.stack([(labels((1, 4, 4)) == 1).float()] * 2)
+        pruned = prune_masks(masks, before)
+        assert torch.equal(pruned[0], (labels((1, 2, 2)) == 1).float())
+        expected = pruned[0].clone()
+        expected[25:31, 3:20] = 1
+        assert torch.equal(pruned[1], expected)
+
+    def test_nothing_in_common_keeps_all_and_new_objects_keep_theirs(self) -> None:
+        masks = torch.stack([(labels((1, 2, 2), (1, 20, 30)) == 1).float()] * 2)
+        before = (labels((1, 12, 12)) == 1).float()[None]
+        assert torch.equal(prune_masks(masks, before), masks)
+
+    def test_a_false_part_is_answered_once_but_not_passed_on(self) -> None:
+        class Speck(nn.Module):
+            """Repeats its guide, with a false part in the second frame."""
+
+            def __init__(self) -> None:
+                super().__init__()
+                self.calls = 0
+
+            def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
+                self.calls += 1
+                logits = 20 * previous_mask - 10
+                if self.calls == 2:
+                    logits[..., 25:30, 35:42] = 10
+                return logits
+
+        true = labels((1, 2, 2)) == 1
+        for coherence, then in ((None, True), ("published", False)):
+            propagator = MaskPropagator(Speck(), coherence=coherence)
+            propagator.start(frame(), labels((1, 2, 2)))
+            answers = [propagator.step(frame(t))[1] > 0.5 for t in (1, 2, 3)]
+            assert torch.equal(answers[0], true)
+            assert bool(answers[1][27, 38])
+            assert bool(answers[2][27, 38]) == then
+            assert (answers[2] & true).sum() == true.sum()
+
+
+class TestCuesAndSlots:
+    def test_cues_come_after_colours(self) -> None:
+        class Show(nn.Module):
+            def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
+                self.seen = image
+                return 20 * previous_mask - 10
+
+        network = Show()
+        propagator = MaskPropagator(
+            network,
+            flow=SquareMoves(),
+            warp=False,
+            cues=("motion", "semantics"),
+            semantics=lambda image: image[..., 1].astype(np.float32) / 255,
+        )
+        propagator.start(frame(), labels((1, 2, 3)))
+        propagator.step(frame(1))
+        assert network.seen.shape == (1, 5, *SIZE)
+        torch.testing.assert_close(network.seen[0, :3], frame(1))
+        speed = network.seen[0, 3]
+        assert (speed[10:20, 15:28] > 0.99).all()
+        assert speed[25:].max() == 0
+        torch.testing.assert_close(network.seen[0, 4], frame(1)[1], atol=0.51 / 255, rtol=0)
+
+    @pytest.mark.parametrize("cue", ["motion", "semantics"])
+    def test_cues_that_cannot_be_made_are_refused(self, cue: str) -> None:
+        with pytest.raises(ConfigError, match="need flow and semantics"):
+            MaskPropagator(Echo(), cues=[cue])
+
+    @pytest.mark.parametrize("flip_average", [False, True])
+    def test_one_network_answers_for_all_objects_at_once(self, flip_average: bool) -> None:
+        class Joint(nn.Module):
+            def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
+                self.masks = previous_mask
+                return 20 * previous_mask - 10
+
+        network = Joint()
+        propagator = MaskPropagator(network, slots=4, flip_average=flip_average)
+        start = labels((3, 2, 2), (7, 20, 20))
+        propagator.start(frame(), start)
+        propagator.add_objects(labels((5, 10, 30)))
+        channels = propagator.step(frame(1)).argmax(dim=0)
+        assert propagator.object_ids == [3, 7, 5]
+        for channel, (y, x) in enumerate([(2, 2), (20, 20), (10, 30)], start=1):
+            assert torch.equal(channels == channel, labels((1, y, x)) == 1)
+        assert network.masks.shape == (1 + flip_average, 4, *SIZE)
+        assert (network.masks[:, 3] == FREE).all()
+        assert (network.masks[:, :3] >= 0).all()
+
+    def test_more_objects_than_slots_are_refused(self) -> None:
+        propagator = MaskPropagator(Echo(), slots=2)
+        propagator.start(frame(), labels((3, 2, 2), (7, 20, 20)))
+        with pytest.raises(ConfigError, match="3 objects, but the network 2 slots"):
+            propagator.add_objects(labels((5, 10, 30)))
 
 
 class TestDilateMasks:

@@ -24,4 +24,5 @@ __all__ = [
     "magnitude_image",
     "warp_backward",
     "warp_with_cover",
+    "warp_with_cover",
 ]
