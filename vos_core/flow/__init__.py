@@ -24,5 +24,4 @@ __all__ = [
     "magnitude_image",
     "warp_backward",
     "warp_with_cover",
-    "warp_with_cover",
 ]
