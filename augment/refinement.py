@@ -66,6 +66,14 @@ class RefinementSampler(ABC):
             raise ConfigError("these plans are of another sampler; let the one that drew them.")
         return unpacked(gathered.to(device), self.slots)
 
+    def all_of(self, object_ids: Sequence[int]) -> "RefinementSampler":
+        """Return a sampler whose first slots are for these objects, in this order.
+
+        Raises:
+            ConfigError: If there are not so many slots.
+        """
+        raise ConfigError(f"{type(self).__name__} draws samples of one object only.")
+
     @abstractmethod
     def only(self, object_id: int) -> "RefinementSampler":
         """Return a sampler that asks for this object alone, in the frames that show it.

@@ -30,6 +30,7 @@ class ClipRecord:
         seconds_adapt: Wall-clock time of the adaptation.
         seconds_propagate: Wall-clock time of the first variant's propagation, reading included.
         video: Overlay video, relative to the run folder; ``None`` if none was written.
+        notes: What happened while it was segmented, and how often.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ClipRecord:
     seconds_adapt: float
     seconds_propagate: float
     video: str | None
+    notes: tuple[str, ...] = ()
 
 
 class _Timed:
@@ -152,4 +154,5 @@ def record_clip(
         seconds_adapt=segmented.seconds_adapt,
         seconds_propagate=answer.seconds,
         video=video,
+        notes=tuple(f"{count} {what}" for what, count in segmented.counts.items()),
     )

@@ -129,8 +129,10 @@ class SegmentedClip:
         variants: Label -> one label map per frame, computed as it is drawn. The first variant is
             the method's answer, the others are what it is compared with.
         seconds_adapt: Wall-clock time of the adaptation that went before.
+        counts: What happened how often while the first variant was drawn, said in plain words.
     """
 
     job: ClipJob
     variants: dict[str, Iterator[LabelMap]]
     seconds_adapt: float
+    counts: Mapping[str, int] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -163,9 +164,7 @@ def _with_progress(trainer: L.Trainer, segmented: SegmentedClip) -> SegmentedCli
             report_progress(trainer, f"{clip.name}: propagating", index + 1, len(clip.frame_names))
             yield label_map
 
-    return SegmentedClip(
-        segmented.job, {**segmented.variants, label: watched()}, segmented.seconds_adapt
-    )
+    return replace(segmented, variants={**segmented.variants, label: watched()})
 
 
 def _to_log(stage: str, scores: Scores) -> dict[str, float]:
@@ -187,7 +186,8 @@ def _sentence(scores: Scores) -> str:
 def _clip_line(name: str, record: ClipRecord, scores: Scores | None) -> str:
     line = f"{name}: adapted in {record.seconds_adapt:.0f} s, "
     line += f"{len(record.frame_names)} frames in {record.seconds_propagate:.1f} s"
-    return f"{line}, {_sentence(scores)}" if scores else line
+    line = f"{line}, {_sentence(scores)}" if scores else line
+    return "; ".join([line, *record.notes])
 
 
 def _write(
@@ -207,7 +207,7 @@ def _write(
     write_scores(folder, scores)
     sequences = [
         ReportSequence(
-            r.name, r.frame_names, r.worst, r.seconds_adapt, r.seconds_propagate, r.video
+            r.name, r.frame_names, r.worst, r.seconds_adapt, r.seconds_propagate, r.video, r.notes
         )
         for r in records
         if r.results

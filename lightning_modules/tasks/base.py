@@ -64,6 +64,9 @@ class BaseVOSTask(L.LightningModule, ABC):
     their constructor arguments with ``save_hyperparameters``; these are plain values, so that a
     checkpoint reloads by itself.
 
+    Attributes:
+        slots: Objects that the network answers for at once.
+
     Args:
         solver: How the network is trained offline.
         adaptation: How copies of the network are fitted to a clip; its objects share the
@@ -73,6 +76,8 @@ class BaseVOSTask(L.LightningModule, ABC):
         crf_settings: Its "preset" in ``CRF_PRESETS`` and any parameter of ``DenseCRF`` to change.
         precision: Arithmetic of the network.
     """
+
+    slots = 1
 
     def __init__(
         self,
@@ -169,13 +174,14 @@ class BaseVOSTask(L.LightningModule, ABC):
         job = self.understand(job)
         adapted = self._adapt_to(job) if self.adaptation.iterations else self.network
         seconds = time.monotonic() - began
-        variants = {ADAPTED: self._propagate(adapted, job)}
+        propagator = self.make_propagator(adapted, job)
+        variants = {ADAPTED: self._run(propagator, job, self.crf)}
         if self.baselines and job.protocol:
             if self._is_trained:
                 variants[UNADAPTED] = self._propagate(self.network, job)
             label = COPIED_NEAREST if job.both_ways else COPIED
             variants[label] = self._run(FirstMaskCopier(), job)
-        return {"segmented": SegmentedClip(job, variants, seconds)}
+        return {"segmented": SegmentedClip(job, variants, seconds, propagator.counts)}
 
     def predict_step(self, job: ClipJob, batch_idx: int) -> dict[str, SegmentedClip]:
         """Adapt to a clip, then segment it."""
@@ -189,40 +195,54 @@ class BaseVOSTask(L.LightningModule, ABC):
         """Refuse a checkpoint that is unreadable or belongs to another network."""
         require_fit(path, read_checkpoint(path), self.state_dict())
 
-    def _adapt_to(self, job: ClipJob) -> dict[int, nn.Module]:
+    def _adapt_to(self, job: ClipJob) -> Networks:
         """Fit a copy of the network to each object of a clip, the others being background to it.
 
-        The objects share the iterations, so a clip costs the same however many it shows.
+        The objects share the iterations, so a clip costs the same however many it shows. A network
+        of several slots is fitted to all of them at once.
         The same whatever ran before and on which rank, unless the clock ends it.
         """
         clip = job.clip
         began = time.monotonic()
         sampler = self.make_sampler(annotated_frames(clip, job.size, job.given))
         ids = list(dict.fromkeys(i for given in job.given for i in given.object_ids))
+        if self.slots > 1:
+            return self._adapt_on(clip.name, "all objects", sampler.all_of(ids), 0, self.adaptation)
         iterations = math.ceil(self.adaptation.iterations / len(ids))
-        # a short adaptation is looked at, too
-        check_every = max(1, min(self.adaptation.check_every, iterations // 4))
         networks = {}
         for done, object_id in enumerate(ids):
-            seed = [torch.initial_seed() % 2**32, zlib.crc32(clip.name.encode()), object_id]
             seconds = self.adaptation.seconds
             if seconds is not None:  # what is left, shared by the objects that are left
                 seconds = (seconds - (time.monotonic() - began)) / (len(ids) - done)
-            share = replace(
-                self.adaptation, iterations=iterations, seconds=seconds, check_every=check_every
-            )
+            share = replace(self.adaptation, iterations=iterations, seconds=seconds)
+            what = f"object {object_id} ({done + 1} of {len(ids)})"
             own = sampler.only(object_id)
-            score = self._held_out(own, [*seed, 1])
-            label = f"{clip.name}: adapting to object {object_id} ({done + 1} of {len(ids)})"
-            on_step = self._watch(label, f"adapt/{clip.name}_{object_id}", iterations)
-            drawing = sample_batches(own, share.batch_size, [*seed, 0], self.device, share.workers)
-            with torch.random.fork_rng(), torch.inference_mode(False), closing(drawing) as batches:
-                state = np.random.SeedSequence(seed).generate_state(1)
-                torch.manual_seed(int(state[0]))  # dropout
-                networks[object_id] = adapt(
-                    self.network, batches, refinement_loss, share, on_step, score
-                )
+            networks[object_id] = self._adapt_on(clip.name, what, own, object_id, share)
         return networks
+
+    def _adapt_on(
+        self,
+        clip: str,
+        what: str,
+        sampler: RefinementSampler,
+        object_id: int,
+        settings: AdaptationSettings,
+    ) -> nn.Module:
+        """Fit a copy of the network to samples of one object, or of all (object id 0)."""
+        # a short adaptation is looked at, too
+        check_every = max(1, min(settings.check_every, settings.iterations // 4))
+        settings = replace(settings, check_every=check_every)
+        seed = [torch.initial_seed() % 2**32, zlib.crc32(clip.encode()), object_id]
+        score = self._held_out(sampler, [*seed, 1])
+        metric = f"adapt/{clip}_{object_id}" if object_id else f"adapt/{clip}"
+        on_step = self._watch(f"{clip}: adapting to {what}", metric, settings.iterations)
+        drawing = sample_batches(
+            sampler, settings.batch_size, [*seed, 0], self.device, settings.workers
+        )
+        with torch.random.fork_rng(), torch.inference_mode(False), closing(drawing) as batches:
+            state = np.random.SeedSequence(seed).generate_state(1)
+            torch.manual_seed(int(state[0]))  # dropout
+            return adapt(self.network, batches, refinement_loss, settings, on_step, score)
 
     def _held_out(self, sampler: RefinementSampler, seed: Sequence[int]) -> Score | None:
         """Return what scores a network on samples kept aside, if adaptation asks for it."""

@@ -1,5 +1,7 @@
 """What any method has to beat."""
 
+from collections import Counter
+
 import torch
 from torch import Tensor
 
@@ -11,6 +13,7 @@ class FirstMaskCopier:
 
     def __init__(self) -> None:
         self.object_ids: list[int] = []
+        self.counts: Counter[str] = Counter()
         self._masks = torch.empty(0)
 
     def start(self, frame: Tensor, label_map: Tensor) -> None:

@@ -1,5 +1,6 @@
 """One clip from its annotations to a label map per frame, in constant memory."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
@@ -28,6 +29,9 @@ class Propagator(Protocol):
 
     object_ids: list[int]
     """Ids of the tracked objects, in the order of the probability channels 1..N."""
+
+    counts: Counter[str]
+    """What happened how often since the propagator was made, said in plain words."""
 
     def start(self, frame: Tensor, label_map: Tensor) -> None:
         """Begin a clip at an annotated frame: (3, H, W) in [0, 1] and (H, W) uint8."""

@@ -40,6 +40,7 @@ class ReportSequence:
         seconds_adapt: Wall-clock time of adapting to the sequence.
         seconds_propagate: Wall-clock time of segmenting it.
         video: The overlay video, as a path relative to the report, or None.
+        notes: What happened while it was segmented.
     """
 
     name: str
@@ -48,6 +49,7 @@ class ReportSequence:
     seconds_adapt: float
     seconds_propagate: float
     video: str | None = None
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
