@@ -5,9 +5,6 @@ FlyingThings3D (small), with Sintel, KITTI and HD1K besides (large). Without wei
 estimator: a network of random weights would find flow everywhere.
 """
 
-import hashlib
-import http.client
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -17,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vos_core.errors import CheckpointError, ConfigError
+from vos_core.errors import ConfigError
 from vos_core.flow.estimators import check_pair
 from vos_core.types import FloatArray, Image
-from vos_core.weights import misfit
+from vos_core.weights import digest, fit_weights, published_weights
 
 RAFTSize = Literal["small", "large"]
 
@@ -54,12 +51,11 @@ class RAFTFlow:
         if updates < 1:
             raise ConfigError(f"RAFT needs 1 update at least, got {updates}.")
         address = _published(size)
-        state = _download(address) if weights is None else _read(Path(weights), address)
-        origin = address if weights is None else str(weights)
-        self._network = _with_weights(size, state, origin).to(device)
+        state = published_weights(weights, address, alternative="dis_fast")
+        self._network = _with_weights(size, state, str(weights or address)).to(device)
         self._updates = updates
         self._device = device
-        self.description = f"RAFT {size}, weights {_digest(state)}, {updates} updates"
+        self.description = f"RAFT {size}, weights {digest(state)}, {updates} updates"
 
     @torch.inference_mode()
     def __call__(self, source: Image, target: Image) -> FloatArray:
@@ -93,67 +89,11 @@ def _published(size: RAFTSize) -> str:
     return str(weights.DEFAULT.url)
 
 
-def _download(address: str) -> Mapping[str, Tensor]:
-    """Return published weights, from torchvision's cache where they are there already."""
-    try:
-        # check_hash compares with the digest in the file's name
-        state: Mapping[str, Tensor] = torch.hub.load_state_dict_from_url(
-            address, map_location="cpu", check_hash=True, weights_only=True
-        )
-    except (OSError, http.client.HTTPException) as err:
-        reason = str(err) or type(err).__name__
-        raise CheckpointError(
-            f"The weights {address} cannot be downloaded ({reason}); bring the file here by other "
-            "means and give its path as weights, or choose dis_fast, which needs none."
-        ) from err
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as err:
-        raise CheckpointError(
-            f"What was downloaded from {address} is damaged; remove it from "
-            f"{Path(torch.hub.get_dir()) / 'checkpoints'} and try again."
-        ) from err
-    return state
-
-
-def _read(path: Path, address: str) -> Mapping[str, Tensor]:
-    """Return the weights of a file."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as err:
-        raise CheckpointError(
-            f"There is no file {path} of RAFT weights; download {address} and give its path, or "
-            "give no weights to have that done."
-        ) from err
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, LookupError) as err:
-        raise CheckpointError(
-            f"{path} is no file of PyTorch weights, or is damaged; download {address} again."
-        ) from err
-    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise CheckpointError(
-            f"{path} holds something other than the tensors of a network; give a file like "
-            f"{address}."
-        )
-    return state
-
-
 def _with_weights(size: RAFTSize, state: Mapping[str, Tensor], origin: str) -> nn.Module:
     """Return the network with the given weights."""
     from torchvision.models.optical_flow import raft_large, raft_small
 
     with torch.device("meta"):  # the weights are about to come, so draw none
         network: nn.Module = {"small": raft_small, "large": raft_large}[size](weights=None)
-    if wrong := misfit(network.state_dict(), state):
-        raise CheckpointError(
-            f"{origin} does not fit raft_{size}; {wrong}. Give weights of torchvision's "
-            f"raft_{size}."
-        )
-    network.load_state_dict(state, assign=True)
-    return network.float().eval().requires_grad_(False)
-
-
-def _digest(state: Mapping[str, Tensor]) -> str:
-    """Return what tells these weights from others, however their file is written."""
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        digest.update(name.encode())
-        digest.update(state[name].double().numpy().tobytes())
-    return digest.hexdigest()[:16]
+    fit_weights(network, state, f"raft_{size}", origin)
+    return network
