@@ -12,7 +12,7 @@ from vos_core.errors import CheckpointError
 from vos_core.networks import build_network
 from vos_core.weights import misfit
 
-_NETWORK_SETTINGS = ("network", "network_options", "encoder", "depth", "width")
+_NETWORK_SETTINGS = ("network", "network_options", "inputs", "slots")
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:

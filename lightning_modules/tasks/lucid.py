@@ -2,27 +2,35 @@
 
 Khoreva, Benenson, Ilg, Brox, Schiele: "Lucid Data Dreaming for Video Object Segmentation"
 (arXiv:1703.09554) and the DAVIS 2017 challenge report. The network sees a frame and the object's
-last mask, moved along the flow; it was trained on dreams of annotated first frames only.
+last mask, moved along the flow; it was trained on dreams of annotated first frames only. It can see
+how fast pixels move and where a segmentation network sees something, beside colours or in their
+place; several such networks are averaged. It answers for one object or, with slots, for all.
 """
 
+import warnings
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
 
+import torch
 from rich.console import Console
 from rich.progress import track
 
 from augment.clean_plate import Filling
 from augment.deformation import PREVIOUS_MASKS
 from augment.lucid import PRESETS, LucidDreamer, LucidScene
+from augment.lucid.cues import DreamCues
 from augment.lucid.sampler import LucidSampler
 from augment.refinement import AnnotatedFrame, RefinementSampler
 from augment.settings import configured
 from lightning_modules.tasks.base import BaseVOSTask, Setting
 from vos_core.errors import ConfigError
-from vos_core.flow import flow_source
-from vos_core.networks import MaskRefiner
-from vos_core.optimisation import Solver
+from vos_core.flow import build_flow, flow_source
+from vos_core.networks import build_streams, used_cues
+from vos_core.optimisation import Solver, SolverKind
 from vos_core.precision import Precision
 from vos_core.propagation import AdaptationSettings, MaskPropagator, Networks, Propagator
+from vos_core.semantics import SemanticsEstimator, build_semantics, list_semantics
 from vos_core.types import VOID, ClipJob
 
 # Ours: at 240 x 432 a scene takes half a second to make and 0.6 MB to keep.
@@ -34,10 +42,14 @@ class LucidTask(BaseVOSTask):
     """Mask refinement on lucid dreams.
 
     Args:
-        encoder: Any timm model that supports ``features_only``.
+        network: "mask_refiner", "deeplabv2_vgg16" as published, or any other that is registered.
+        network_options: What else it is built from, such as "encoder" and "width".
         pretrained: Start from ImageNet weights.
-        depth: How many stages of the encoder to use.
-        width: Channels of the decoder.
+        inputs: For each network what it sees: "image", "motion" (how fast pixels move),
+            "semantics", or some joined by "+", such as "image+motion". The answers of several are
+            averaged: [image, motion] are the two streams of the paper.
+        slots: Objects that one network answers for at once; 1 adapts a network to each object.
+        solver: Of both stages: "adamw", or "sgd" as published.
         lr: Peak learning rate of the offline (per-dataset) stage.
         weight_decay: Of both stages.
         adapt_iterations: Steps per sequence, shared by its objects; 0 switches them off.
@@ -54,13 +66,20 @@ class LucidTask(BaseVOSTask):
         previous_masks: What makes their earlier masks rough: "preset" (lucid, official_code,
             masktrack, roi, box, jittered_box, adaptation) and any range of ``MaskDeformation``.
         filling: How the objects' places on the clean plate are filled.
-        flow: Move the last mask along the optical flow of this estimator: dis_ultrafast, dis_fast,
-            dis_medium, farneback, raft_small or raft_large; null leaves the mask in place.
+        flow: Estimates the optical flow: dis_ultrafast, dis_fast, dis_medium, farneback,
+            raft_small or raft_large; null leaves the mask in place.
         flow_weights: File with the weights of RAFT; null downloads them.
         flow_cache: Folder in which flow is kept; null keeps nothing, as DIS is as fast as a disk.
+        warp: Move the last mask along the flow; where flow there and back disagree it stays.
+        motion: Whether the motion of dreams is told as it is ("exact") or as the same estimator
+            finds it ("estimated").
+        semantics: What looks for objects where inputs name semantics: a network of torchvision, or
+            "objectness", which needs no weights and knows no classes.
+        semantics_weights: File with its weights; null downloads them.
         flip_average: Average the answers for each frame and its mirror image.
         dilation: Radius in pixels by which the guiding mask is grown.
-        coherence: Drop parts of an answer farther than this many pixels from its guide; null
+        coherence: Drop parts of an answer farther than this many pixels from its guide, or, if
+            "published", parts of a guiding mask that the mask before it did not overlap; null
             keeps all.
         crf: Sharpen the answers with a dense CRF.
         crf_settings: "preset" (default, mpnet, deeplab, pydensecrf) and any parameter of
@@ -71,10 +90,12 @@ class LucidTask(BaseVOSTask):
 
     def __init__(
         self,
-        encoder: str = "resnet18",
+        network: str = "mask_refiner",
+        network_options: dict[str, Setting] | None = None,
         pretrained: bool = False,
-        depth: int = 4,
-        width: int = 16,
+        inputs: list[str] | None = None,
+        slots: int = 1,
+        solver: SolverKind = "adamw",
         lr: float = 1e-2,
         weight_decay: float = 1e-4,
         adapt_iterations: int = 280,
@@ -90,20 +111,31 @@ class LucidTask(BaseVOSTask):
         flow: str | None = "dis_fast",
         flow_weights: str | None = None,
         flow_cache: str | None = None,
+        warp: bool = True,
+        motion: Literal["exact", "estimated"] = "exact",
+        semantics: str = "objectness",
+        semantics_weights: str | None = None,
         flip_average: bool = True,
         dilation: int = 0,
-        coherence: int | None = 8,
+        coherence: int | Literal["published"] | None = 8,
         crf: bool = False,
         crf_settings: dict[str, int | float | str] | None = None,
         baselines: bool = True,
         precision: Precision = "auto",
     ) -> None:
+        if {"pretrained", "slots", "cues"} & set(network_options or {}):
+            raise ConfigError("pretrained, slots and cues are no network options here; see --help.")
+        seen = ["image"] if inputs is None else inputs
+        self._cues = used_cues(seen)
+        offline = Solver(solver, lr, weight_decay)
         super().__init__(
-            MaskRefiner(encoder, pretrained, depth, width),
-            Solver("adamw", lr, weight_decay),
+            build_streams(
+                network, seen, pretrained=pretrained, slots=slots, **(network_options or {})
+            ),
+            offline,
             AdaptationSettings(
                 adapt_iterations,
-                Solver("adamw", adapt_lr, weight_decay),
+                replace(offline, lr=adapt_lr),
                 adapt_batch_size,
                 adapt_workers,
                 precision,
@@ -117,8 +149,19 @@ class LucidTask(BaseVOSTask):
             precision,
         )
         self.save_hyperparameters()
+        self.slots = slots
         self._flow = flow_source(flow, flow_weights, flow_cache)
+        if "motion" in self._cues and flow is None:
+            raise ConfigError("motion is seen through flow; name an estimator, such as dis_fast.")
         chosen = {"preset": "adaptation"}
+        self._semantics: SemanticsEstimator | None = None
+        self._semantics_device = torch.device("cpu")
+        if "semantics" in self._cues:
+            self._semantics = build_semantics(semantics, semantics_weights)
+            if semantics in list_semantics(weights=False):
+                warnings.warn(self._semantics.description, stacklevel=2)
+        elif semantics_weights is not None:
+            raise ConfigError("semantics_weights go with semantics; name them among the inputs.")
         self._dreamer = LucidDreamer(configured(PRESETS, {**chosen, **(dreams or {})}, "dreams"))
         self._rough = configured(
             PREVIOUS_MASKS, {**chosen, **(previous_masks or {})}, "previous masks"
@@ -144,15 +187,37 @@ class LucidTask(BaseVOSTask):
                 shown, "taking frames apart", console=console, transient=True, disable=hidden
             )
         ]
-        return LucidSampler(scenes, self._dreamer, self._rough)
+        return LucidSampler(scenes, self._dreamer, self._rough, self.slots, cues=self._dream_cues())
+
+    def _dream_cues(self) -> DreamCues | None:
+        if not self._cues:
+            return None
+        estimated = self.hparams["motion"] == "estimated"
+        return DreamCues(
+            "motion" in self._cues,
+            self._semantics_here(),
+            build_flow(self.hparams["flow"], self.hparams["flow_weights"]) if estimated else None,
+        )
+
+    def _semantics_here(self) -> SemanticsEstimator | None:
+        """Return what looks for objects, on the device of the networks."""
+        if self._semantics is not None and self._semantics_device != self.device:
+            name, weights = self.hparams["semantics"], self.hparams["semantics_weights"]
+            self._semantics = build_semantics(name, weights, self.device)
+            self._semantics_device = self.device
+        return self._semantics
 
     def make_propagator(self, network: Networks, job: ClipJob) -> Propagator:
         """Refine masks that moved along the flow."""
         return MaskPropagator(
             network,
             flow=self._flow.of(job.clip, job.size, self.device) if self._flow else None,
+            warp=self.hparams["warp"],
             dilation=self.hparams["dilation"],
             coherence=self.hparams["coherence"],
             flip_average=self.hparams["flip_average"],
+            cues=self._cues,
+            semantics=self._semantics_here(),
+            slots=self.slots,
             precision=self.precision,
         )

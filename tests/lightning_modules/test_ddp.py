@@ -14,7 +14,7 @@ def test_two_ranks_give_the_same_masks(davis_root: Path, tmp_path: Path) -> None
         command = [
             *(sys.executable, str(ROOT / "cli.py"), "test", "--config=lucid.yaml"),
             *("--data.dataset=davis2017", f"--data.root={davis_root}"),
-            *("--data.size=[48,64]", "--model.encoder=resnet10t", "--model.width=8"),
+            *("--data.size=[48,64]", "--model.network_options={encoder: resnet10t, width: 8}"),
             *("--model.adapt_iterations=2", "--model.precision=float32"),
             *("--trainer.accelerator=cpu", f"--trainer.devices={devices}"),
             *("--trainer.strategy=ddp", f"--trainer.default_root_dir={tmp_path / devices}"),

@@ -24,6 +24,8 @@ from vos_core.types import ClipSample
 
 SIZE = (48, 64)
 
+SMALL = {"encoder": "resnet10t", "width": 8}
+
 
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory: pytest.TempPathFactory) -> list[TrainSet]:
@@ -211,7 +213,7 @@ def test_the_training_split_is_opened(davis_root: Path) -> None:
 
 
 def test_lucid_refuses_more_frames_than_it_can_take_apart() -> None:
-    task = LucidTask(encoder="resnet10t", width=8)
+    task = LucidTask(network_options=SMALL)
     with pytest.raises(ConfigError, match="1001 training frames"):
         task.make_sampler(range(1001))  # type: ignore[arg-type]
 

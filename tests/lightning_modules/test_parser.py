@@ -39,7 +39,10 @@ def test_unknown_config_names_the_nearest() -> None:
         (["test", "--config", "lucid.yaml", "--model", "LucidTsk"], "Did you mean 'LucidTask'?"),
         (["test", "--config", "lucid.yaml", "--ckpt_path", "no.ckpt"], "no checkpoint no.ckpt"),
         (["test", "--config", "lucid.yaml", "--data.size", "[9,9]"], "at least 32x32 pixels"),
-        (["test", "--config", "lucid.yaml", "--model.encoder", "resnet19"], "no model 'resnet19'"),
+        (
+            ["test", "--config", "lucid.yaml", "--model.network_options.encoder", "resnet19"],
+            "no model 'resnet19'",
+        ),
         (["test"], "give one, e.g. --config lucid.yaml"),
         (["tset"], "Did you mean 'test'?"),
     ],
@@ -63,10 +66,10 @@ def test_one_sentence_and_status_2(
 def test_misspelt_key_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "mine.yaml"
     config.write_text(
-        "model:\n  class_path: LucidTask\n  init_args:\n    wdth: 8\n"
+        "model:\n  class_path: LucidTask\n  init_args:\n    flw: dis_fast\n"
         "data:\n  class_path: VideoDataModule\n"
     )
     with pytest.raises(SystemExit) as stop:
         main(["test", "--config", str(config)])
     assert stop.value.code == 2
-    assert "'wdth' is not an option here. Did you mean 'width'?" in capsys.readouterr().err
+    assert "'flw' is not an option here. Did you mean 'flow'?" in capsys.readouterr().err

@@ -23,8 +23,7 @@ from vos_core.types import Clip, ClipJob, LabelMap, SegmentedClip
 
 OPTIONS = [
     "--config=lucid.yaml",
-    "--model.encoder=resnet10t",
-    "--model.width=8",
+    "--model.network_options={encoder: resnet10t, width: 8}",
     "--model.adapt_iterations=0",
     "--model.precision=float32",
     "--trainer.accelerator=cpu",

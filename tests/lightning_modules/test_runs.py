@@ -15,8 +15,7 @@ from datasets_vos.masks import read_mask, write_mask
 from tests.fakes import fake_label_map, make_davis, make_frames, make_video
 
 SMALL = [
-    "--model.encoder=resnet10t",
-    "--model.width=8",
+    "--model.network_options={encoder: resnet10t, width: 8}",
     "--model.adapt_iterations=2",
     "--model.precision=float32",
     "--trainer.accelerator=cpu",
@@ -134,7 +133,17 @@ def test_checkpoint_of_another_network_is_refused(
     checkpoint = next(fitted.glob("checkpoints/*.ckpt"))
     options = ["test", "--config=lucid.yaml", *SMALL, *on(davis_root), *small()]
     runs = f"--trainer.default_root_dir={tmp_path}"
-    assert main([*options, f"--ckpt_path={checkpoint}", "--model.width=16", runs]) == 2
+    assert (
+        main(
+            [
+                *options,
+                f"--ckpt_path={checkpoint}",
+                "--model.network_options={encoder: resnet10t, width: 16}",
+                runs,
+            ]
+        )
+        == 2
+    )
     assert "belongs to another network" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 

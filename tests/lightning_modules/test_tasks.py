@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from augment.deformation import PREVIOUS_MASKS, MaskDeformation
 from augment.lucid import PRESETS
@@ -21,10 +21,12 @@ from tests.fakes import fake_frame, fake_label_map
 from vos_core.errors import ConfigError
 from vos_core.optimisation import Solver
 from vos_core.postprocess import CRF_PRESETS, DenseCRF
-from vos_core.propagation import AdaptationSettings, MaskPropagator, Score
+from vos_core.propagation import AdaptationSettings, MaskPropagator, Score, adapt
 from vos_core.types import VOID, ClipJob, RefinementSample
 
 Seen = list[tuple[int, AdaptationSettings]]
+
+SMALL = {"encoder": "resnet10t", "width": 8}
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
 def test_each_object_is_adapted_to_on_its_own_and_they_share_the_steps(
     davis_root: Path, seen: Seen
 ) -> None:
-    task = LucidTask(encoder="resnet10t", width=8, adapt_iterations=7, adapt_batch_size=4)
+    task = LucidTask(network_options=SMALL, adapt_iterations=7, adapt_batch_size=4)
     clip = open_dataset("davis2017", davis_root).clip("cat")
     networks = task._adapt_to(ClipJob(clip, (48, 64), "davis2017"))
     assert list(networks) == [1, 2, 3]
@@ -65,7 +67,7 @@ def test_each_object_is_adapted_to_on_its_own_and_they_share_the_steps(
 
 
 def lucid_sampler(**settings: object) -> LucidSampler:
-    task = LucidTask(encoder="resnet10t", width=8, **settings)
+    task = LucidTask(network_options=SMALL, **settings)
     sampler = task.make_sampler([(fake_frame(0), fake_label_map(0))])
     assert isinstance(sampler, LucidSampler)
     return sampler
@@ -82,7 +84,7 @@ def test_lucid_dreams_are_drawn_from_what_the_config_says() -> None:
     assert other.dreamer.ranges == replace(PRESETS["frtm"], object_angle=(-90, 90))
     assert other.deformation == replace(PREVIOUS_MASKS["adaptation"], dilation=7)
     with pytest.raises(ConfigError, match="Did you mean 'object_scale'"):
-        LucidTask(encoder="resnet10t", width=8, dreams={"objct_scale": 0.1})
+        LucidTask(network_options=SMALL, dreams={"objct_scale": 0.1})
 
 
 def test_the_config_says_how_plates_are_filled() -> None:
@@ -212,7 +214,7 @@ def test_an_unknown_flow_is_refused_before_anything_is_spent() -> None:
     with pytest.raises(ConfigError, match="dis_fast"):
         masktrack(flow="dis_fats")
     with pytest.raises(ConfigError, match="dis_fast"):
-        LucidTask(encoder="resnet10t", width=8, flow="dis_fats")
+        LucidTask(network_options=SMALL, flow="dis_fats")
 
 
 def test_an_unknown_network_option_is_refused() -> None:
@@ -221,7 +223,7 @@ def test_an_unknown_network_option_is_refused() -> None:
 
 
 def test_the_objects_of_a_clip_share_the_seconds(davis_root: Path, seen: Seen) -> None:
-    task = LucidTask(encoder="resnet10t", width=8, time_per_sequence=90.0)
+    task = LucidTask(network_options=SMALL, time_per_sequence=90.0)
     clip = open_dataset("davis2017", davis_root).clip("cat")
     task._adapt_to(ClipJob(clip, (48, 64), "davis2017"))
     shares = [settings.seconds for _, settings in seen]
@@ -235,7 +237,7 @@ def test_patience_looks_at_samples_of_its_own(
     davis_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores: list[float] = []
-    task = LucidTask(encoder="resnet10t", width=8, adapt_iterations=150, patience=1)
+    task = LucidTask(network_options=SMALL, adapt_iterations=150, patience=1)
     held_out = task._held_out
 
     def watched(sampler: RefinementSampler, rng: np.random.Generator) -> Score:
@@ -258,7 +260,7 @@ def test_patience_looks_at_samples_of_its_own(
 
 def small_task(kind: str, **settings: object) -> LucidTask | MaskTrackTask:
     if kind == "lucid":
-        return LucidTask(encoder="resnet10t", width=8, **settings)
+        return LucidTask(network_options=SMALL, **settings)
     return MaskTrackTask(network="mask_refiner", pretrained=False, **settings)
 
 
@@ -304,9 +306,98 @@ def test_patience_does_not_wait_for_other_ranks(monkeypatch: pytest.MonkeyPatch)
             self.dist_sync_fn = gather
 
     monkeypatch.setattr(base, "MaskJaccard", OneOfSeveral)
-    task = LucidTask(encoder="resnet10t", width=8, patience=1)
+    task = LucidTask(network_options=SMALL, patience=1)
     sampler = task.make_sampler([(fake_frame(0), fake_label_map(0))])
     score = task._held_out(sampler, [0])
     assert score is not None
     with torch.no_grad():
         assert 0 <= score(task.network.eval()) <= 1
+
+
+def lucid(**settings: object) -> LucidTask:
+    task = LucidTask(network_options=SMALL, adapt_iterations=2, adapt_batch_size=2, **settings)
+    task._watch = lambda *_: None  # there is no trainer to tell
+    return task
+
+
+@pytest.mark.parametrize(
+    ("inputs", "channels"),
+    [
+        (["image"], 3),
+        (["image+motion"], 4),
+        (["motion"], 4),
+        (["image", "image+semantics"], 4),
+        (["image", "image+motion+semantics"], 5),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:objectness is a stand-in")
+def test_what_networks_see_is_the_same_in_dreams_and_in_clips(
+    inputs: list[str], channels: int, davis_root: Path
+) -> None:
+    task = lucid(inputs=inputs)
+    seen: list[tuple[str, Tensor]] = []
+
+    def watch(network: nn.Module, args: tuple[Tensor, Tensor]) -> None:
+        seen.append(("dream" if network.training else "clip", args[0]))
+
+    task.network.register_forward_pre_hook(watch)
+    job = job_of(davis_root)
+    networks = task._adapt_to(job)
+    list(task._propagate(networks, job))
+    kinds = {kind for kind, _ in seen}
+    assert kinds == {"dream", "clip"}
+    for _, image in seen:
+        assert image.shape[1:] == (channels, 48, 64)
+        assert 0 <= image.min() <= image.max() <= 1
+    if channels > 3:  # and cues are not empty
+        assert max(float(image[:, 3:].max()) for kind, image in seen if kind == "dream") > 0.1
+
+
+def test_one_network_for_all_objects_is_adapted_once(
+    davis_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = lucid(slots=4, baselines=False)
+    adapted = []
+
+    def note(network: nn.Module, batches: Iterator[RefinementSample], *args: object) -> nn.Module:
+        adapted.append(next(batches))
+        return adapt(network, batches, *args)
+
+    monkeypatch.setattr(base, "adapt", note)
+    job = job_of(davis_root)
+    network = task._adapt_to(job)
+    assert isinstance(network, nn.Module)
+    assert len(adapted) == 1
+    batch = adapted[0]
+    assert batch["previous_mask"].shape[:2] == (2, 4)
+    shown = {int(i) for i in batch["target"].unique()} - {0, 255}
+    ids = {i for given in job.given for i in given.object_ids}
+    assert shown <= set(range(1, len(ids) + 1))
+    maps = list(task._propagate(network, job))
+    assert {int(i) for each in maps for i in np.unique(each)} <= {0, *ids}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"inputs": ["image+motion"], "flow": None}, "motion is seen through flow"),
+        ({"inputs": ["image+moton"]}, "Did you mean 'motion'"),
+        ({"semantics_weights": "deeplab.pth"}, "go with semantics"),
+        ({"slots": 0}, "slots is 0"),
+    ],
+)
+def test_cues_that_cannot_be_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        lucid(**settings)
+
+
+def test_a_stand_in_for_semantics_is_said_to_be_one() -> None:
+    with pytest.warns(UserWarning, match="stand-in for a segmentation network"):
+        lucid(inputs=["image+semantics"])
+
+
+def test_more_objects_than_slots_are_refused_before_any_step(davis_root: Path) -> None:
+    job = job_of(davis_root)
+    # one of them enters late
+    with pytest.raises(ConfigError, match="3 objects, but the network has 2 slots"):
+        lucid(slots=2)._adapt_to(job)

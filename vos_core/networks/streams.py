@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from vos_core.errors import ConfigError, nearest
+from vos_core.networks.registry import build_network
 
 CUES = ("motion", "semantics")
 """What a network can see beside colours, in the order of the channels after them."""
@@ -101,6 +102,34 @@ class Streams(nn.Module):
             for network, channels in zip(self.networks, self._channels, strict=True)
         ]
         return torch.cat(answers) if self.training else average_logits(answers)
+
+
+def build_streams(
+    network: str, inputs: Sequence[str], *, pretrained: bool, slots: int, **options: object
+) -> nn.Module:
+    """Build a network for each of some inputs, or the plain network if there is but one.
+
+    Args:
+        network: One of :func:`vos_core.networks.list_networks`.
+        inputs: What each sees, as for :func:`used_cues`.
+        pretrained: Start from ImageNet weights.
+        slots: Objects that each answers for at once.
+        **options: What else each is built from.
+
+    Raises:
+        ConfigError: If a name or an option is unknown, or there is no slot.
+    """
+    if slots < 1:
+        raise ConfigError(f"slots is {slots}; give 1 or more.")
+    cues = used_cues(inputs)
+    channels = [seen_channels(each, cues) for each in inputs]
+    networks = [
+        build_network(network, pretrained=pretrained, cues=len(each) - 3, slots=slots, **options)
+        for each in channels
+    ]
+    if channels == [list(range(3 + len(cues)))]:
+        return networks[0]
+    return Streams(networks, channels)
 
 
 def average_logits(answers: Sequence[Tensor]) -> Tensor:
