@@ -34,7 +34,7 @@ class Solver:
     head_rate: float = 1.0
 
     def build(self, network: nn.Module, steps: int) -> tuple[torch.optim.Optimizer, LRScheduler]:
-        """Return an optimiser of the network's weights, and its schedule.
+        """Return an optimiser of the network's weights that ask for gradients, and its schedule.
 
         Args:
             network: Where ``head_rate`` is not 1, its last layers are its ``last_layers``.
@@ -53,20 +53,28 @@ class Solver:
         return adamw, OneCycleLR(adamw, peaks, total_steps=max(steps, 11), pct_start=0.1)
 
     def _groups(self, network: nn.Module) -> list[dict[str, Any]]:
+        # weights that are frozen would decay, too
+        trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         if self.head_rate == 1:
-            return [{"params": list(network.parameters())}]
+            return [{"params": trained}]
         layers: Sequence[nn.Module] | None = getattr(network, "last_layers", None)
         if layers is None:
             raise ConfigError(
                 f"{type(network).__name__} does not name its last layers, so head_rate must be 1, "
                 f"but is {self.head_rate}."
             )
-        named = [each for layer in layers for each in layer.named_parameters()]
+        named = [
+            (name, parameter)
+            for layer in layers
+            for name, parameter in layer.named_parameters()
+            if parameter.requires_grad
+        ]
         biases = [parameter for name, parameter in named if name.endswith("bias")]
         weights = [parameter for name, parameter in named if not name.endswith("bias")]
         head = {id(parameter) for _, parameter in named}
-        return [
-            {"params": [p for p in network.parameters() if id(p) not in head]},
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in trained if id(p) not in head]},
             {"params": weights, "lr": self.lr * self.head_rate},
             {"params": biases, "lr": 2 * self.lr * self.head_rate},
         ]
+        return [group for group in groups if group["params"]]

@@ -23,6 +23,7 @@ from augment.settings import configured
 from lightning_modules.callbacks.progress import report_progress
 from lightning_modules.checkpoints import read_checkpoint, require_fit
 from lightning_modules.metrics import MaskJaccard
+from vos_core.adapters import trained_modules
 from vos_core.clips import annotated_frames
 from vos_core.errors import ConfigError
 from vos_core.losses import object_masks, refinement_loss
@@ -92,6 +93,7 @@ class BaseVOSTask(L.LightningModule, ABC):
         super().__init__()
         if adaptation.seconds is not None and adaptation.seconds <= 0:
             raise ConfigError(f"time_per_sequence is {adaptation.seconds}; give some seconds.")
+        trained_modules(network, adaptation.adapter)  # or it fails at the first clip
         self.network = network.to(memory_format=torch.channels_last)
         self.solver = solver
         self.adaptation = adaptation

@@ -58,6 +58,7 @@ class LucidTask(BaseVOSTask):
         adapt_workers: Processes that draw them, which pays where a GPU waits for samples.
         compile: Compile the network for training and adaptation (torch.compile), which takes a
             minute at first.
+        adapter: What adaptation trains: all, last_layers, decoder, normalisation, or lora:RANK.
         time_per_sequence: Stop adapting after this many seconds, too.
         patience: Stop when the Jaccard index of held-out dreams has not risen for this many times
             25 steps; 0 goes on.
@@ -103,6 +104,7 @@ class LucidTask(BaseVOSTask):
         adapt_batch_size: int = 4,
         adapt_workers: int = 0,
         compile: bool = False,
+        adapter: str = "all",
         time_per_sequence: float | None = None,
         patience: int = 0,
         dreams: dict[str, Setting] | None = None,
@@ -142,6 +144,7 @@ class LucidTask(BaseVOSTask):
                 time_per_sequence,
                 patience,
                 compile=compile,
+                adapter=adapter,
             ),
             baselines,
             crf,

@@ -57,6 +57,7 @@ class MaskTrackTask(BaseVOSTask):
         adapt_workers: Processes that draw them, which pays where a GPU waits for samples.
         compile: Compile the network for training and adaptation (torch.compile), which takes a
             minute at first.
+        adapter: What fine-tuning trains: all, last_layers, decoder, normalisation, or lora:RANK.
         time_per_sequence: Stop fine-tuning after this many seconds, too.
         patience: Stop it when the Jaccard index of held-out samples has not risen for this many
             times 25 steps; 0 goes on.
@@ -102,6 +103,7 @@ class MaskTrackTask(BaseVOSTask):
         adapt_batch_size: int = 10,
         adapt_workers: int = 0,
         compile: bool = False,
+        adapter: str = "all",
         time_per_sequence: float | None = None,
         patience: int = 0,
         online: bool = True,
@@ -136,6 +138,7 @@ class MaskTrackTask(BaseVOSTask):
                 time_per_sequence,
                 patience,
                 compile=compile,
+                adapter=adapter,
             ),
             baselines,
             crf,

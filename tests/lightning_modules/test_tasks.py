@@ -194,6 +194,7 @@ def test_flow_is_kept_per_clip_where_the_config_says_so(davis_root: Path, tmp_pa
         ({"time_per_sequence": -1.0}, "time_per_sequence is -1"),
         ({"patience": -2}, "patience of the adaptation is -2"),
         ({"adapt_iterations": -7}, "iterations of the adaptation is -7"),
+        ({"adapter": "lora"}, "adapter is 'lora'"),
     ],
 )
 @pytest.mark.parametrize("kind", ["lucid", "masktrack"])
@@ -202,6 +203,17 @@ def test_settings_that_mean_nothing_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         small_task(kind, **settings)
+
+
+@pytest.mark.parametrize("kind", ["lucid", "masktrack"])
+def test_the_adapter_is_told_to_the_adaptation(kind: str) -> None:
+    assert small_task(kind).adaptation.adapter == "all"
+    assert small_task(kind, adapter="lora:2").adaptation.adapter == "lora:2"
+
+
+def test_an_adapter_the_network_has_no_part_for_is_refused_before_anything_is_spent() -> None:
+    with pytest.raises(ConfigError, match="no normalisation layers"):
+        MaskTrackTask(pretrained=False, adapter="normalisation")
 
 
 def test_a_flow_cache_that_cannot_be_is_refused_before_anything_is_spent(tmp_path: Path) -> None:

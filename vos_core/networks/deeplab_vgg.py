@@ -74,6 +74,11 @@ class DeepLabV2VGG16(nn.Module):
         return silence_free_slots(logits, previous_mask)
 
     @property
+    def encoder(self) -> nn.Module:
+        """What makes the features, for adapters that leave it as it is."""
+        return self.backbone
+
+    @property
     def last_layers(self) -> list[nn.Module]:
         """The layers that give the answer, for learning rates of their own."""
         return self.pyramid.last_layers

@@ -9,6 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from vos_core.adapters import TrainedCopy, require_adapter
 from vos_core.errors import ConfigError
 from vos_core.optimisation import Solver
 from vos_core.precision import Precision, autocast, loss_scaler
@@ -34,6 +35,7 @@ class AdaptationSettings:
             checks nothing.
         check_every: Steps from one check to the next.
         compile: Compile the network for training, see :func:`compiled`.
+        adapter: What is trained, see :class:`vos_core.adapters.TrainedCopy`.
     """
 
     iterations: int
@@ -45,13 +47,15 @@ class AdaptationSettings:
     patience: int = 0
     check_every: int = 25
     compile: bool = False
+    adapter: str = "all"
 
     def __post_init__(self) -> None:
         """Refuse numbers that mean nothing.
 
         Raises:
-            ConfigError: If one is negative, or there is no sample a step.
+            ConfigError: If one is negative, there is no sample a step, or no such adapter.
         """
+        require_adapter(self.adapter)
         for name, least in (("iterations", 0), ("patience", 0), ("workers", 0), ("batch_size", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(
@@ -76,15 +80,16 @@ def adapt(
         network: ``network(image, previous_mask) -> (B, 1, H, W) logits``.
         batches: Endless training batches on the network's device.
         loss: Of (B, 1, H, W) logits and (B, H, W) targets.
-        settings: Length, solver, arithmetic.
+        settings: Length, solver, arithmetic, what is trained.
         on_step: Told the step and its loss, for progress bars and logs.
         score: How good a network is on held-out samples, for ``settings.patience``. The weights
             of the best check are returned.
     """
     with torch.inference_mode(False), torch.enable_grad():
-        adapted = copy.deepcopy(network).to(memory_format=torch.channels_last).train()
+        trained = TrainedCopy(network, settings.adapter)
         if settings.iterations == 0:
-            return adapted.eval()
+            return trained.fold()
+        adapted = trained.network
         optimizer, schedule = settings.solver.build(adapted, settings.iterations)
         clock = _Clock(settings.seconds)
         best = _Best(score, settings) if score and settings.patience else None
@@ -105,11 +110,11 @@ def adapt(
             done = max(step + 1, int(clock.share * settings.iterations))
             while schedule.last_epoch < min(done, settings.iterations):
                 schedule.step()
-            if done >= settings.iterations or (best and best.is_past(step, adapted)):
+            if done >= settings.iterations or (best and best.is_past(step, trained)):
                 break
         if best:
-            best.restore(adapted)
-    return adapted.eval()
+            best.restore(trained)
+        return trained.fold()
 
 
 def compiled(network: nn.Module) -> Callable[..., Tensor]:
@@ -147,25 +152,25 @@ class _Best:
         self._weights: dict[str, Tensor] = {}
         self._checks_since = 0
 
-    def is_past(self, step: int, network: nn.Module) -> bool:
+    def is_past(self, step: int, trained: TrainedCopy) -> bool:
         """Check the network if it is time to, and say whether to give up."""
         if (step + 1) % self._settings.check_every:
             return False
-        score = self._measure(network)
+        score = self._measure(trained)
         self._checks_since += 1
         if score > self._best:
             self._best, self._checks_since = score, 0
-            self._weights = copy.deepcopy(network.state_dict())
+            self._weights = copy.deepcopy(trained.network.state_dict())
         return self._checks_since >= self._settings.patience
 
-    def restore(self, network: nn.Module) -> None:
+    def restore(self, trained: TrainedCopy) -> None:
         """Give the network its best weights, which may be those it has."""
-        if self._weights and self._measure(network) < self._best:
-            network.load_state_dict(self._weights)
+        if self._weights and self._measure(trained) < self._best:
+            trained.network.load_state_dict(self._weights)
 
-    def _measure(self, network: nn.Module) -> float:
-        network.eval()
+    def _measure(self, trained: TrainedCopy) -> float:
+        trained.network.eval()
         with torch.no_grad():
-            score = self._score(network)
-        network.train()
+            score = self._score(trained.network)
+        trained.train()
         return score
