@@ -23,7 +23,7 @@ from benchmarks.command import machine, measure
 from benchmarks.masktrack import newest
 from lightning_modules.checkpoints import read_checkpoint
 from vos_core.adapters import TrainedCopy
-from vos_core.networks import MaskRefiner
+from vos_core.networks import build_streams
 
 ADAPTERS = ("none", "all", "decoder", "last_layers", "normalisation", "lora:1", "lora:4", "lora:16")
 _STEPS = 10_000  # more than the seconds allow, so that these end it
@@ -34,8 +34,14 @@ def trained_parameters(checkpoint: Path, adapter: str) -> int:
     if adapter == "none":
         return 0
     settings = read_checkpoint(checkpoint)["hyper_parameters"]
-    chosen = {key: settings[key] for key in ("encoder", "depth", "width")}
-    return TrainedCopy(MaskRefiner(**chosen), adapter).size
+    network = build_streams(
+        settings["network"],
+        settings["inputs"] or ["image"],
+        pretrained=False,
+        slots=settings["slots"],
+        **(settings["network_options"] or {}),
+    )
+    return TrainedCopy(network, adapter).size
 
 
 def run(adapter: str, options: argparse.Namespace, rest: Sequence[str]) -> dict[str, Any]:

@@ -5,7 +5,13 @@ import torch
 from torch import Tensor, nn
 
 from vos_core.errors import ConfigError
-from vos_core.networks import Streams, average_logits, seen_channels, used_cues
+from vos_core.networks import (
+    Streams,
+    average_logits,
+    build_streams,
+    seen_channels,
+    used_cues,
+)
 
 
 class Sum(nn.Module):
@@ -78,3 +84,15 @@ def test_each_network_sees_its_channels_and_learns_for_itself() -> None:
     assert (networks[1].weight.grad == 0).all()
     mean = streams.eval()(image, masks)
     torch.testing.assert_close(mean, average_logits(answers.chunk(2)))
+
+
+def test_parts_are_those_of_all_networks() -> None:
+    streams = build_streams(
+        "mask_refiner", ["image", "motion"], pretrained=False, slots=1, encoder="resnet10t", width=8
+    )
+    assert isinstance(streams, Streams)
+    one, other = streams.networks
+    assert streams.encoder == [one.encoder, other.encoder]
+    assert streams.last_layers == [one.head, other.head]
+    plain = Streams([Sum(3)], [[0, 1, 2]])
+    assert getattr(plain, "encoder", None) is None

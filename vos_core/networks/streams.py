@@ -79,12 +79,21 @@ class Streams(nn.Module):
         self._channels = [list(each) for each in channels]
 
     @property
+    def encoder(self) -> list[nn.Module]:
+        """The networks' encoders."""
+        return self._parts("encoder")
+
+    @property
     def last_layers(self) -> list[nn.Module]:
         """The layers that give the answers, for learning rates of their own."""
-        named = [getattr(network, "last_layers", None) for network in self.networks]
-        if any(layers is None for layers in named):
-            raise AttributeError("a network does not name its last layers")
-        return [layer for layers in named if layers for layer in layers]
+        return self._parts("last_layers")
+
+    def _parts(self, name: str) -> list[nn.Module]:
+        parts: list[nn.Module] = []
+        for network in self.networks:
+            named: nn.Module | list[nn.Module] = getattr(network, name)
+            parts += [named] if isinstance(named, nn.Module) else named
+        return parts
 
     def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
         """Refine masks.
