@@ -120,6 +120,14 @@ class ClipJob:
         return self.clip.annotations if self.annotations is None else self.annotations
 
 
+class TunedCRF(TypedDict):
+    """A dense CRF that was tuned, in plain values, and what that gained on held-out samples."""
+
+    settings: dict[str, int | float | str]  # every parameter, as a config takes them
+    J: float  # mean Jaccard index of the held-out samples
+    J_without: float  # the same without a CRF
+
+
 @dataclass(frozen=True)
 class SegmentedClip:
     """What a method answers to a :class:`ClipJob`.
@@ -130,9 +138,11 @@ class SegmentedClip:
             the method's answer, the others are what it is compared with.
         seconds_adapt: Wall-clock time of the adaptation that went before.
         counts: What happened how often while the first variant was drawn, said in plain words.
+        crf: What sharpens the answer, if that was tuned.
     """
 
     job: ClipJob
     variants: dict[str, Iterator[LabelMap]]
     seconds_adapt: float
     counts: Mapping[str, int] = field(default_factory=dict)
+    crf: TunedCRF | None = None

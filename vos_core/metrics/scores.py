@@ -16,6 +16,7 @@ from vos_core.metrics.protocols import Average, Headline, Protocol
 from vos_core.metrics.sequence import ObjectScores, SequenceResult
 from vos_core.metrics.statistics import Statistics, mean_statistics
 from vos_core.provenance import RunInfo
+from vos_core.types import TunedCRF
 
 Categories = Mapping[str, Mapping[int, str]]
 """Sequence -> object id -> category."""
@@ -83,6 +84,7 @@ Scores = TypedDict(
         "sequences": dict[str, SequenceScores],
         "seconds": NotRequired[Seconds],  # of the run
         "baselines": NotRequired[dict[str, GlobalScores]],  # what the method is compared with
+        "crf": NotRequired[dict[str, TunedCRF]],  # sequence -> what sharpened it, if tuned
         "data": NotRequired[DataInfo],
         "run": NotRequired[RunInfo],  # that made the masks
         "scored_by": NotRequired[RunInfo],  # where that was another one

@@ -2,5 +2,13 @@
 
 from vos_core.postprocess.coherence import prune_components
 from vos_core.postprocess.crf import CRF_PRESETS, DenseCRF
+from vos_core.postprocess.tuning import CRFTuning, HeldOut, tune_crf
 
-__all__ = ["CRF_PRESETS", "DenseCRF", "prune_components"]
+__all__ = [
+    "CRF_PRESETS",
+    "CRFTuning",
+    "DenseCRF",
+    "HeldOut",
+    "prune_components",
+    "tune_crf",
+]

@@ -9,12 +9,7 @@ import torch
 from torch import Tensor
 
 from vos_core.errors import ConfigError, MaskError, require
-from vos_core.postprocess.mean_field import (
-    bilateral_kernel,
-    mean_field,
-    normalised,
-    spatial_kernel,
-)
+from vos_core.postprocess.mean_field import FrameKernels, mean_field
 from vos_core.precision import autocast
 from vos_core.types import FloatArray, Image
 
@@ -82,27 +77,36 @@ class DenseCRF:
         return np.asarray(refined.numpy(), dtype=np.float32)
 
     @torch.no_grad()
-    def on_device(self, image: Image, probabilities: Tensor) -> Tensor:
-        """Sharpen probabilities where they are; the same otherwise."""
+    def on_device(
+        self, image: Image, probabilities: Tensor, kernels: FrameKernels | None = None
+    ) -> Tensor:
+        """Sharpen probabilities where they are; the same otherwise.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            probabilities: (N + 1, H, W) that sum to 1, on any device.
+            kernels: Of the image, if other CRFs work on it, too; only the torch backend shares.
+        """
         if image.dtype != np.uint8 or image.shape != (*probabilities.shape[1:], 3):
             raise MaskError(
                 f"a CRF got an image {image.shape} of {image.dtype} with probabilities "
                 f"{tuple(probabilities.shape)}; give (H, W, 3) uint8 and (N + 1, H, W)."
             )
         log_probabilities = probabilities.float().clamp(_LEAST, 1).log()
-        infer = self._by_torch if self.backend == "torch" else self._by_pydensecrf
+        image = np.ascontiguousarray(image)
         with autocast(probabilities.device, "float32"):
-            return infer(np.ascontiguousarray(image), log_probabilities)
+            if self.backend == "pydensecrf":
+                return self._by_pydensecrf(image, log_probabilities)
+            colours = torch.from_numpy(image).to(probabilities.device)
+            return self._by_torch(kernels or FrameKernels(colours), log_probabilities)
 
-    def _by_torch(self, image: Image, log_probabilities: Tensor) -> Tensor:
-        kernels = []
+    def _by_torch(self, kernels: FrameKernels, log_probabilities: Tensor) -> Tensor:
+        terms = []
         if self.smooth_weight:
-            kernels.append((self.smooth_weight, spatial_kernel(self.smooth_sigma)))
+            terms.append((self.smooth_weight, kernels.spatial(self.smooth_sigma)))
         if self.bilateral_weight:
-            colours = torch.from_numpy(image).to(log_probabilities.device)
-            bilateral = bilateral_kernel(colours, self.bilateral_sigma_xy, self.bilateral_sigma_rgb)
-            kernels.append((self.bilateral_weight, bilateral))
-        terms = [(weight, normalised(kernel, log_probabilities)) for weight, kernel in kernels]
+            bilateral = kernels.bilateral(self.bilateral_sigma_xy, self.bilateral_sigma_rgb)
+            terms.append((self.bilateral_weight, bilateral))
         return mean_field(log_probabilities, terms, self.iterations)
 
     def _by_pydensecrf(self, image: Image, log_probabilities: Tensor) -> Tensor:

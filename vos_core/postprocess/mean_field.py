@@ -7,6 +7,7 @@ filters, and believes in the labels of its own kind the more. The label compatib
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -61,6 +62,26 @@ def normalised(kernel: Kernel, like: Tensor) -> Kernel:
     """
     scale = kernel(torch.ones_like(like[:1])).rsqrt_()
     return lambda values: kernel(values * scale).mul_(scale)
+
+
+class FrameKernels:
+    """The normalised kernels of one frame, each made when it is first asked for, and kept.
+
+    To make a bilateral kernel costs twice what five iterations with it do, so CRFs of several
+    settings on one frame share them.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, on the device of what will be filtered.
+    """
+
+    def __init__(self, image: Tensor) -> None:
+        like = torch.empty(1, *image.shape[:2], device=image.device)
+        self.spatial = cache(lambda sigma: normalised(spatial_kernel(sigma), like))
+        self.bilateral = cache(
+            lambda sigma_xy, sigma_rgb: normalised(
+                bilateral_kernel(image, sigma_xy, sigma_rgb), like
+            )
+        )
 
 
 def spatial_kernel(sigma: float) -> Kernel:
