@@ -11,7 +11,7 @@ import numpy as np
 from datasets_vos.results import ResultWriter
 from datasets_vos.scoring import truth_to_score
 from vos_core.metrics import SequenceResult, make_scorer, protocol
-from vos_core.types import ClipJob, Image, LabelMap, SegmentedClip
+from vos_core.types import ClipJob, Image, LabelMap, SegmentedClip, TunedCRF
 from vos_core.visual import Mp4Writer, WorstFrame, WorstFrames, overlay
 
 
@@ -31,6 +31,7 @@ class ClipRecord:
         seconds_propagate: Wall-clock time of the first variant's propagation, reading included.
         video: Overlay video, relative to the run folder; ``None`` if none was written.
         notes: What happened while it was segmented, and how often.
+        crf: The dense CRF that sharpened the first variant, if it was tuned.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ClipRecord:
     seconds_propagate: float
     video: str | None
     notes: tuple[str, ...] = ()
+    crf: TunedCRF | None = None
 
 
 class _Timed:
@@ -155,4 +157,5 @@ def record_clip(
         seconds_propagate=answer.seconds,
         video=video,
         notes=tuple(f"{count} {what}" for what, count in segmented.counts.items()),
+        crf=segmented.crf,
     )

@@ -204,6 +204,8 @@ def _write(
     data = getattr(trainer, "datamodule", None)
     if isinstance(data, BaseVOSDataModule):
         scores["data"] = data.describe()
+    if tuned := {record.name: record.crf for record in records if record.crf}:
+        scores["crf"] = tuned
     write_scores(folder, scores)
     sequences = [
         ReportSequence(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict, cast
 
 import lightning as L
 import numpy as np
@@ -18,9 +18,10 @@ import torch
 from lightning.pytorch.utilities.types import LRSchedulerConfigType
 from torch import Tensor, nn
 
+from augment.held_out import predict_held_out
 from augment.refinement import AnnotatedFrame, RefinementSampler, sample_batches
 from augment.settings import configured
-from lightning_modules.callbacks.progress import report_progress
+from lightning_modules.callbacks.progress import announce, report_progress
 from lightning_modules.checkpoints import read_checkpoint, require_fit
 from lightning_modules.metrics import MaskJaccard
 from vos_core.adapters import trained_modules
@@ -28,7 +29,7 @@ from vos_core.clips import annotated_frames
 from vos_core.errors import ConfigError
 from vos_core.losses import object_masks, refinement_loss
 from vos_core.optimisation import Solver
-from vos_core.postprocess import CRF_PRESETS
+from vos_core.postprocess import CRF_PRESETS, CRFTuning, HeldOut, tune_crf
 from vos_core.precision import Precision, autocast
 from vos_core.propagation import (
     AdaptationSettings,
@@ -55,6 +56,7 @@ class OptimizerConfig(TypedDict):
 ADAPTED, UNADAPTED = "adapted", "not adapted"
 COPIED, COPIED_NEAREST = "copied first mask", "copied nearest mask"
 _HELD_OUT_BATCHES = 4
+_HELD_OUT_SEED = zlib.crc32(b"held out")  # the k-th training sample is drawn from (seed, k)
 Setting = int | float | bool | list[float] | str  # of a config; text is tried in this order
 
 
@@ -75,6 +77,9 @@ class BaseVOSTask(L.LightningModule, ABC):
         baselines: Also run the network unadapted and the copied first mask, for comparison.
         crf: Sharpen the answers with a dense CRF.
         crf_settings: Its "preset" in ``CRF_PRESETS`` and any parameter of ``DenseCRF`` to change.
+        crf_tuning: Tune it, from these settings on, by this many held-out samples: before the first
+            clip and for all of them if the network was trained, else for each clip by itself when
+            the network has adapted to it. 0 keeps the settings; so does validation.
         precision: Arithmetic of the network.
     """
 
@@ -88,6 +93,7 @@ class BaseVOSTask(L.LightningModule, ABC):
         baselines: bool,
         crf: bool,
         crf_settings: Mapping[str, object] | None,
+        crf_tuning: int,
         precision: Precision,
     ) -> None:
         super().__init__()
@@ -101,6 +107,13 @@ class BaseVOSTask(L.LightningModule, ABC):
         settings = {"preset": "default", **(crf_settings or {})}
         chosen = configured(CRF_PRESETS, settings, "CRF settings")
         self.crf = chosen if crf else None
+        if crf_tuning < 0 or (crf_tuning and not crf):
+            raise ConfigError(
+                f"crf_tuning is {crf_tuning} with crf {str(crf).lower()}; give a number of samples "
+                "from 0, and if it is above 0, say --model.crf true."
+            )
+        self.crf_tuning = crf_tuning
+        self._tuning: CRFTuning | None = None
         self.precision = precision
         self._is_trained = False
         self._train_jaccard = MaskJaccard()
@@ -170,20 +183,33 @@ class BaseVOSTask(L.LightningModule, ABC):
         variants = {UNADAPTED: self._propagate(self.network, job)}
         return {"segmented": SegmentedClip(job, variants, seconds_adapt=0.0)}
 
+    def on_test_start(self) -> None:
+        """Tune the CRF to the dataset, if that is asked for and the network was trained."""
+        self._tune_to_dataset(self.trainer.test_dataloaders)
+
+    def on_predict_start(self) -> None:
+        """Tune the CRF as for a test."""
+        self._tune_to_dataset(self.trainer.predict_dataloaders)
+
     def test_step(self, job: ClipJob, batch_idx: int) -> dict[str, SegmentedClip]:
         """Adapt to a clip, then segment it; a callback draws the label maps frame by frame."""
         began = time.monotonic()
         job = self.understand(job)
         adapted = self._adapt_to(job) if self.adaptation.iterations else self.network
+        tuning = self._tuning or self._tune_to_clip(job, adapted)
         seconds = time.monotonic() - began
+        crf = tuning.crf if tuning else self.crf
         propagator = self.make_propagator(adapted, job)
-        variants = {ADAPTED: self._run(propagator, job, self.crf)}
+        variants = {ADAPTED: self._run(propagator, job, crf)}
         if self.baselines and job.protocol:
             if self._is_trained:
-                variants[UNADAPTED] = self._propagate(self.network, job)
+                unadapted = self.make_propagator(self.network, job)
+                variants[UNADAPTED] = self._run(unadapted, job, crf)
             label = COPIED_NEAREST if job.both_ways else COPIED
             variants[label] = self._run(FirstMaskCopier(), job)
-        return {"segmented": SegmentedClip(job, variants, seconds, propagator.counts)}
+        tuned = tuning.plain() if tuning else None
+        segmented = SegmentedClip(job, variants, seconds, propagator.counts, tuned)
+        return {"segmented": segmented}
 
     def predict_step(self, job: ClipJob, batch_idx: int) -> dict[str, SegmentedClip]:
         """Adapt to a clip, then segment it."""
@@ -262,6 +288,59 @@ class BaseVOSTask(L.LightningModule, ABC):
             return float(jaccard.compute())
 
         return score
+
+    def _tune_to_dataset(self, loader: object) -> None:
+        """Tune the CRF on the annotated frames of all clips, those of the other ranks included."""
+        self._tuning = None
+        if not (self.crf and self.crf_tuning and self._is_trained):
+            return
+        clips: Sequence[ClipJob] = cast("Any", loader).dataset
+        seed = [torch.initial_seed() % 2**32, _HELD_OUT_SEED]
+        count = min(self.crf_tuning, len(clips))  # no sample would be of the others
+        chosen = np.random.default_rng(seed).choice(len(clips), count, replace=False)
+        jobs = [self.understand(clips[int(index)]) for index in chosen]
+        frames = [pair for job in jobs for pair in annotated_frames(job.clip, job.size, job.given)]
+        examples = self._predicted(self.make_sampler(frames), self.network, self.crf_tuning, seed)
+        # sums on a GPU may differ in their last digits, and so on the ranks which of two is better
+        self._tuning = self.trainer.strategy.broadcast(tune_crf(examples, self.crf))
+        announce(self.trainer, f"dataset: {self._tuning}")
+
+    def _tune_to_clip(self, job: ClipJob, networks: Networks) -> CRFTuning | None:
+        """Tune the CRF, if that is asked for, to the networks that have adapted to a clip.
+
+        Raises:
+            ConfigError: If the network has learnt nothing that could be tuned for.
+        """
+        if not (self.crf and self.crf_tuning):
+            return None
+        if not self.adaptation.iterations:
+            raise ConfigError(
+                "a CRF is tuned to a network that has learnt something; give --ckpt_path, let it "
+                "adapt, or leave --model.crf_tuning at 0."
+            )
+        sampler = self.make_sampler(annotated_frames(job.clip, job.size, job.given))
+        if isinstance(networks, nn.Module):  # of several slots
+            ids = list(dict.fromkeys(i for given in job.given for i in given.object_ids))
+            adapted = {0: (sampler.all_of(ids), networks)}
+        else:
+            adapted = {i: (sampler.only(i), network) for i, network in networks.items()}
+        name, share = zlib.crc32(job.clip.name.encode()), math.ceil(self.crf_tuning / len(adapted))
+        examples = []
+        for object_id, (own, network) in adapted.items():
+            # what ends in 0 and 1 was drawn by the adaptation
+            seed = [torch.initial_seed() % 2**32, name, object_id, 2]
+            examples += self._predicted(own, network, share, seed)
+        tuning = tune_crf(examples, self.crf)
+        announce(self.trainer, f"{job.clip.name}: {tuning}")
+        return tuning
+
+    def _predicted(
+        self, sampler: RefinementSampler, network: nn.Module, count: int, seed: Sequence[int]
+    ) -> list[HeldOut]:
+        batch_size = self.adaptation.batch_size
+        return predict_held_out(
+            network, sampler, count, seed, self.device, batch_size, self.precision
+        )
 
     def _watch(self, label: str, metric: str, total: int) -> Callable[[int, float], None]:
         """Return what tells the progress bar and the loggers about an adaptation."""

@@ -84,6 +84,8 @@ class MaskTrackTask(BaseVOSTask):
         crf: Sharpen the answers with a dense CRF.
         crf_settings: "preset" (default, mpnet, deeplab, pydensecrf) and any parameter of
             ``DenseCRF``, such as its backend.
+        crf_tuning: Tune it, from these settings on, by this many held-out samples: for the whole
+            dataset if the network was trained, else for each clip. 0 keeps the settings.
         baselines: Also score the unadapted network and the copied first mask.
         precision: "auto" computes in bfloat16 where the machine does so natively.
     """
@@ -120,6 +122,7 @@ class MaskTrackTask(BaseVOSTask):
         flow_network: Literal["offline", "adapted"] = "offline",
         crf: bool = False,
         crf_settings: dict[str, int | float | str] | None = None,
+        crf_tuning: int = 0,
         baselines: bool = True,
         precision: Precision = "auto",
     ) -> None:
@@ -143,6 +146,7 @@ class MaskTrackTask(BaseVOSTask):
             baselines,
             crf,
             crf_settings,
+            crf_tuning,
             precision,
         )
         self.save_hyperparameters()

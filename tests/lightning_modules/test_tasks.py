@@ -195,6 +195,8 @@ def test_flow_is_kept_per_clip_where_the_config_says_so(davis_root: Path, tmp_pa
         ({"patience": -2}, "patience of the adaptation is -2"),
         ({"adapt_iterations": -7}, "iterations of the adaptation is -7"),
         ({"adapter": "lora"}, "adapter is 'lora'"),
+        ({"crf_tuning": 8}, "crf_tuning is 8 with crf false; .* say --model.crf true"),
+        ({"crf_tuning": -1, "crf": True}, "crf_tuning is -1"),
     ],
 )
 @pytest.mark.parametrize("kind", ["lucid", "masktrack"])
