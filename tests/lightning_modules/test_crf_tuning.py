@@ -10,12 +10,9 @@ from typing import Any
 import lightning as L
 import numpy as np
 import pytest
-from torch import Tensor, nn
+from torch import nn
 
-from augment.deformation import MaskDeformation
-from augment.lucid import LucidDreamer, LucidScene
-from augment.lucid.sampler import LucidSampler
-from augment.refinement import AnnotatedFrame, RefinementSampler
+from augment.refinement import RefinementSampler
 from cli import main
 from datasets_vos import open_dataset
 from datasets_vos.masks import read_mask
@@ -27,8 +24,7 @@ from vos_core.types import ClipJob, LabelMap
 
 OPTIONS = [
     "--config=lucid.yaml",
-    "--model.encoder=resnet10t",
-    "--model.width=8",
+    "--model.network_options={encoder: resnet10t, width: 8}",
     "--model.adapt_iterations=2",
     "--model.adapt_batch_size=2",
     "--model.precision=float32",
@@ -148,19 +144,6 @@ def test_answers_are_sharpened_by_what_was_found(
     assert scores["crf"] == {"cat": told, "dog": told}
 
 
-class OfThreeSlots(LucidTask):
-    slots = 3
-
-    def make_sampler(self, frames: Sequence[AnnotatedFrame]) -> RefinementSampler:
-        scenes = [LucidScene.from_frame(*pair) for pair in frames]
-        return LucidSampler(scenes, LucidDreamer(), MaskDeformation(), slots=3)
-
-
-class Repeats(nn.Module):
-    def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
-        return previous_mask * 6 - 3
-
-
 def test_a_network_of_several_slots_is_tuned_for_on_all_objects_at_once(
     root: Path, drawn: list[tuple[int, list[int]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,9 +155,10 @@ def test_a_network_of_several_slots_is_tuned_for_on_all_objects_at_once(
 
     monkeypatch.setattr(base, "tune_crf", found)
     job = ClipJob(open_dataset("davis2017", root).clip("cat"), (48, 64), "davis2017")
-    task = OfThreeSlots(encoder="resnet10t", width=8, crf=True, crf_tuning=3)
+    small = {"encoder": "resnet10t", "width": 8}
+    task = LucidTask(network_options=small, slots=3, crf=True, crf_tuning=3)
     task.trainer = L.Trainer(accelerator="cpu", barebones=True)
-    assert task._tune_to_clip(job, Repeats())
+    assert task._tune_to_clip(job, task.network)
     assert [(count, seed[1:]) for count, seed in drawn] == [(3, [zlib.crc32(b"cat"), 0, 2])]
     # two of the three slots are taken
     assert [len(example.probabilities) for example in seen] == [3] * 3
