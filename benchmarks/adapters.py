@@ -11,7 +11,6 @@ interrupted table goes on.
 """
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.command import machine, measure
-from benchmarks.masktrack import newest
+from benchmarks.command import machine, scores_of
 from lightning_modules.checkpoints import read_checkpoint
 from vos_core.adapters import TrainedCopy
 from vos_core.networks import build_streams
@@ -46,33 +44,25 @@ def trained_parameters(checkpoint: Path, adapter: str) -> int:
 
 def run(adapter: str, options: argparse.Namespace, rest: Sequence[str]) -> dict[str, Any]:
     """Run one row unless it has run, and return its scores."""
-    out = Path(options.out).resolve() / adapter.replace(":", "_")
-    done = newest(out, "*/*/scores.json")
-    if done is None:
-        if adapter == "none":
-            adaptation = ["--model.adapt_iterations=0"]
-        else:
-            adaptation = [
-                f"--model.adapter={adapter}",
-                f"--model.adapt_iterations={_STEPS}",
-                f"--model.time_per_sequence={options.seconds}",
-            ]
-        measure(
-            "test",
-            *(f"--config={name}" for name in options.config),
-            "--data.dataset=davis2016",
-            f"--data.root={Path(options.davis).resolve()}",
-            f"--ckpt_path={options.ckpt_path.resolve()}",
-            "--model.baselines=false",
-            f"--trainer.default_root_dir={out}",
-            *adaptation,
-            *rest,
-        )
-        done = newest(out, "*/*/scores.json")
-    if done is None:
-        raise SystemExit(f"{out}: the run left no scores.")
-    scores: dict[str, Any] = json.loads(done.read_text())
-    return scores
+    if adapter == "none":
+        adaptation = ["--model.adapt_iterations=0"]
+    else:
+        adaptation = [
+            f"--model.adapter={adapter}",
+            f"--model.adapt_iterations={_STEPS}",
+            f"--model.time_per_sequence={options.seconds}",
+        ]
+    return scores_of(
+        Path(options.out).resolve() / adapter.replace(":", "_"),
+        "test",
+        *(f"--config={name}" for name in options.config),
+        "--data.dataset=davis2016",
+        f"--data.root={Path(options.davis).resolve()}",
+        f"--ckpt_path={options.ckpt_path.resolve()}",
+        "--model.baselines=false",
+        *adaptation,
+        *rest,
+    )
 
 
 def main() -> None:

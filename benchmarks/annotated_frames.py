@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.command import machine, measure
+from benchmarks.command import machine, measure, scores_of
 from datasets_vos import open_dataset
 
 QUANTILES = (5, 10, 20, 30, 70)
@@ -55,17 +55,15 @@ def run(every: int, options: argparse.Namespace, rest: list[str]) -> Point:
     """Run one number of annotations unless it has run; 0 annotates the first frame alone."""
     out = Path(options.out).resolve() / f"every_{every}"
     given = ["--data.dataset=davis2016", f"--data.root={Path(options.davis).resolve()}"]
-    if not list(out.glob("*/*/scores.json")):
-        arguments = [f"--config={options.config}", *given, "--model.baselines=false", *rest]
-        arguments += [f"--data.annotate={every or [0]}", f"--trainer.default_root_dir={out}"]
-        arguments += [f"--ckpt_path={options.ckpt}"] if options.ckpt else []
-        measure("test", *arguments)
+    arguments = [f"--config={options.config}", *given, "--model.baselines=false", *rest]
+    arguments += [f"--data.annotate={every or [0]}"]
+    arguments += [f"--ckpt_path={options.ckpt}"] if options.ckpt else []
+    scores = scores_of(out, "test", *arguments)
     copied = out / "copied.json"
     if not copied.is_file():
         baseline = ["--baseline=nearest_annotation", f"--out={copied}", "--dataset=davis2016"]
         baseline += [f"--root={Path(options.davis).resolve()}"]
         measure("evaluate", *baseline, *([f"--annotate-every={every}"] if every else []))
-    scores = json.loads(next(out.glob("*/*/scores.json")).read_text())
     lengths = [len(clip.frame_names) for clip in open_dataset("davis2016", options.davis)]
     annotated = sum(len(range(0, length, every or length)) for length in lengths)
     return Point(

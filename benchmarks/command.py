@@ -1,11 +1,13 @@
 """Run a command of the project and measure it from outside."""
 
+import json
 import os
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -37,6 +39,27 @@ def measure(*args: str) -> Measured:
     if status:
         raise subprocess.CalledProcessError(os.waitstatus_to_exitcode(status), command)
     return Measured(seconds, usage.ru_maxrss / 1024)
+
+
+def newest(folder: Path, pattern: str) -> Path | None:
+    """Return the newest file below a folder that matches a pattern."""
+    return max(folder.glob(pattern), key=lambda path: path.stat().st_mtime, default=None)
+
+
+def scores_of(out: Path, *args: str) -> dict[str, Any]:
+    """Run a command that scores, unless its runs folder has scores already, and return these.
+
+    Raises:
+        SystemExit: If it left no scores.
+        subprocess.CalledProcessError: If it fails.
+    """
+    if newest(out, "*/*/scores.json") is None:
+        measure(*args, f"--trainer.default_root_dir={out}")
+    done = newest(out, "*/*/scores.json")
+    if done is None:
+        raise SystemExit(f"{out}: the run left no scores.")
+    scores: dict[str, Any] = json.loads(done.read_text())
+    return scores
 
 
 def machine() -> str:

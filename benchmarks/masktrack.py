@@ -10,7 +10,6 @@ goes on.
 """
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.command import machine, measure
+from benchmarks.command import machine, newest, scores_of
 
 # row -> published mean J in percent (Table 1), and whether it is trained anew
 ROWS: dict[str, tuple[float, bool]] = {
@@ -36,35 +35,20 @@ ROWS: dict[str, tuple[float, bool]] = {
 }
 
 
-def newest(folder: Path, pattern: str) -> Path | None:
-    """Return the newest file below a folder that matches a pattern."""
-    return max(folder.glob(pattern), key=lambda path: path.stat().st_mtime, default=None)
-
-
 def run(row: str, options: argparse.Namespace, rest: Sequence[str]) -> dict[str, Any]:
     """Run one row unless it has run, and return its scores."""
-    out = Path(options.out).resolve() / row
-    done = newest(out, "*/*/scores.json")
-    if done is None:
-        configs = [f"--config={name}" for name in options.config]
-        if row != "full":
-            configs.append(f"--config=ablation/masktrack/{row}.yaml")
-        davis = Path(options.davis).resolve()
-        given = ["--data.dataset=davis2016", f"--data.root={davis}"]
-        given += [f"--data.train_root={Path(options.stills).resolve()}", "--model.baselines=false"]
-        given += [f"--trainer.default_root_dir={out}", *rest]
-        if ROWS[row][1]:
-            measure("fit", *configs, *given)
-        else:
-            weights = newest(Path(options.out).resolve() / "full", "*/*/checkpoints/*.ckpt")
-            if weights is None:
-                raise SystemExit(f"row {row!r} needs the weights of 'full'; run that first.")
-            measure("test", *configs, *given, f"--ckpt_path={weights}")
-        done = newest(out, "*/*/scores.json")
-    if done is None:
-        raise SystemExit(f"{out}: the run left no scores.")
-    scores: dict[str, Any] = json.loads(done.read_text())
-    return scores
+    out = Path(options.out).resolve()
+    configs = [f"--config={name}" for name in options.config]
+    if row != "full":
+        configs.append(f"--config=ablation/masktrack/{row}.yaml")
+    given = ["--data.dataset=davis2016", f"--data.root={Path(options.davis).resolve()}"]
+    given += [f"--data.train_root={Path(options.stills).resolve()}", "--model.baselines=false"]
+    if ROWS[row][1]:
+        return scores_of(out / row, "fit", *configs, *given, *rest)
+    weights = newest(out / "full", "*/*/checkpoints/*.ckpt")
+    if weights is None:
+        raise SystemExit(f"row {row!r} needs the weights of 'full'; run that first.")
+    return scores_of(out / row, "test", *configs, *given, f"--ckpt_path={weights}", *rest)
 
 
 def main() -> None:
