@@ -12,7 +12,10 @@ from vos_core.errors import CheckpointError
 from vos_core.networks import build_network
 from vos_core.weights import misfit
 
-_NETWORK_SETTINGS = ("network", "network_options", "inputs", "slots")
+_NETWORK_SETTINGS = (
+    *("network", "network_options", "inputs", "slots"),
+    *("encoder", "depth", "width"),  # of LucidTask before it had network_options
+)
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:

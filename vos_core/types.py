@@ -76,9 +76,9 @@ class RefinementSample(TypedDict):
     In a batch every entry has a leading dimension B.
     """
 
-    image: "Tensor"  # (3, H, W) float32 RGB in [0, 1]
-    previous_mask: "Tensor"  # (1, H, W) float32 in [0, 1], the rough guess
-    target: "Tensor"  # (H, W) int64; 0 background, 1 object, 255 void
+    image: "Tensor"  # (3 + C, H, W) float32 in [0, 1], RGB and C cues
+    previous_mask: "Tensor"  # (S, H, W) float32 in [0, 1], the rough guesses; -1 in a free slot
+    target: "Tensor"  # (H, W) int64; 0 background, 1..S the object, 255 void
 
 
 class ClipSample(TypedDict):
@@ -118,6 +118,11 @@ class ClipJob:
     def given(self) -> Sequence[Annotation]:
         """What a method may know of the masks."""
         return self.clip.annotations if self.annotations is None else self.annotations
+
+    @property
+    def object_ids(self) -> list[int]:
+        """The ids of all that is given, in the order in which they enter."""
+        return list(dict.fromkeys(i for given in self.given for i in given.object_ids))
 
 
 class TunedCRF(TypedDict):

@@ -142,17 +142,21 @@ class LucidSampler(RefinementSampler):
     def all_of(self, object_ids: Sequence[int]) -> "LucidSampler":
         """Return a sampler whose first slots are for these objects, in this order.
 
+        A frame that marks only what enters in it still shows what was there before. So its objects
+        are dreamt in the places of other frames, those that mark all they show.
+
         Raises:
             ConfigError: If there are fewer slots than objects.
         """
+        semantic = [joint_scene(self._semantic)] if self._semantic else None
         return LucidSampler(
-            self.scenes,
+            [joint_scene(self.scenes)],
             self.dreamer,
             self.deformation,
             self.slots,
             object_ids,
             self._cues,
-            self._semantic or None,
+            semantic,
         )
 
     def plan(self, rng: np.random.Generator) -> DrawnSample:
@@ -234,6 +238,21 @@ class LucidSampler(RefinementSampler):
         masks = torch.full((len(drawn), self.slots, *labels.shape[1:]), empty, device=labels.device)
         masks[rows, slots] = rough.float()
         return masks
+
+
+def joint_scene(scenes: Sequence[LucidScene]) -> LucidScene:
+    """Put the objects of some scenes of one clip, in time order, on the plates that show none."""
+    seen: set[int] = set()
+    complete: list[LucidScene] = []
+    for scene in scenes:
+        if seen <= set(scene.object_ids):
+            complete.append(scene)
+        seen |= set(scene.object_ids)
+    return LucidScene(
+        tuple(plate for scene in complete for plate in scene.plates),
+        tuple(cut_out for scene in scenes for cut_out in scene.cut_outs),
+        tuple(void for scene in complete for void in scene.voids),
+    )
 
 
 def _targets(drawn: DrawnSample) -> LabelMap:

@@ -198,7 +198,7 @@ class BaseVOSTask(L.LightningModule, ABC):
         adapted = self._adapt_to(job) if self.adaptation.iterations else self.network
         tuning = self._tuning or self._tune_to_clip(job, adapted)
         seconds = time.monotonic() - began
-        crf = tuning.crf if tuning else self.crf
+        crf = tuning.worthwhile if tuning else self.crf
         propagator = self.make_propagator(adapted, job)
         variants = {ADAPTED: self._run(propagator, job, crf)}
         if self.baselines and job.protocol:
@@ -233,15 +233,22 @@ class BaseVOSTask(L.LightningModule, ABC):
         clip = job.clip
         began = time.monotonic()
         sampler = self.make_sampler(annotated_frames(clip, job.size, job.given))
-        ids = list(dict.fromkeys(i for given in job.given for i in given.object_ids))
+        ids = job.object_ids
+
+        def left() -> float | None:
+            """Return what is left of the seconds."""
+            seconds = self.adaptation.seconds
+            return None if seconds is None else seconds - (time.monotonic() - began)
+
         if self.slots > 1:
-            return self._adapt_on(clip.name, "all objects", sampler.all_of(ids), 0, self.adaptation)
+            settings = replace(self.adaptation, seconds=left())
+            return self._adapt_on(clip.name, "all objects", sampler.all_of(ids), 0, settings)
         iterations = math.ceil(self.adaptation.iterations / len(ids))
         networks = {}
         for done, object_id in enumerate(ids):
-            seconds = self.adaptation.seconds
-            if seconds is not None:  # what is left, shared by the objects that are left
-                seconds = (seconds - (time.monotonic() - began)) / (len(ids) - done)
+            seconds = left()
+            if seconds is not None:  # shared by the objects that are left
+                seconds /= len(ids) - done
             share = replace(self.adaptation, iterations=iterations, seconds=seconds)
             what = f"object {object_id} ({done + 1} of {len(ids)})"
             own = sampler.only(object_id)
@@ -320,8 +327,7 @@ class BaseVOSTask(L.LightningModule, ABC):
             )
         sampler = self.make_sampler(annotated_frames(job.clip, job.size, job.given))
         if isinstance(networks, nn.Module):  # of several slots
-            ids = list(dict.fromkeys(i for given in job.given for i in given.object_ids))
-            adapted = {0: (sampler.all_of(ids), networks)}
+            adapted = {0: (sampler.all_of(job.object_ids), networks)}
         else:
             adapted = {i: (sampler.only(i), network) for i, network in networks.items()}
         name, share = zlib.crc32(job.clip.name.encode()), math.ceil(self.crf_tuning / len(adapted))

@@ -10,6 +10,7 @@ place; several such networks are averaged. It answers for one object or, with sl
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -23,13 +24,20 @@ from augment.lucid.cues import DreamCues
 from augment.lucid.sampler import LucidSampler
 from augment.refinement import AnnotatedFrame, RefinementSampler
 from augment.settings import configured
+from lightning_modules.checkpoints import read_checkpoint
 from lightning_modules.tasks.base import BaseVOSTask, Setting
-from vos_core.errors import ConfigError
+from vos_core.errors import CheckpointError, ConfigError
 from vos_core.flow import build_flow, flow_source
 from vos_core.networks import build_streams, used_cues
 from vos_core.optimisation import Solver, SolverKind
 from vos_core.precision import Precision
-from vos_core.propagation import AdaptationSettings, MaskPropagator, Networks, Propagator
+from vos_core.propagation import (
+    AdaptationSettings,
+    MaskPropagator,
+    Networks,
+    Propagator,
+    require_coherence,
+)
 from vos_core.semantics import SemanticsEstimator, build_semantics, list_semantics
 from vos_core.types import VOID, ClipJob
 
@@ -130,6 +138,7 @@ class LucidTask(BaseVOSTask):
     ) -> None:
         if {"pretrained", "slots", "cues"} & set(network_options or {}):
             raise ConfigError("pretrained, slots and cues are no network options here; see --help.")
+        require_coherence(coherence)
         seen = ["image"] if inputs is None else inputs
         self._cues = used_cues(seen)
         offline = Solver(solver, lr, weight_decay)
@@ -167,8 +176,10 @@ class LucidTask(BaseVOSTask):
             self._semantics = build_semantics(semantics, semantics_weights)
             if semantics in list_semantics(weights=False):
                 warnings.warn(self._semantics.description, stacklevel=2)
-        elif semantics_weights is not None:
-            raise ConfigError("semantics_weights go with semantics; name them among the inputs.")
+        elif semantics_weights is not None or semantics != "objectness":
+            raise ConfigError("semantics are seen by no network; name them among the inputs.")
+        if motion == "estimated" and "motion" not in self._cues:
+            raise ConfigError("motion is seen by no network; name it among the inputs.")
         self._dreamer = LucidDreamer(configured(PRESETS, {**chosen, **(dreams or {})}, "dreams"))
         self._rough = configured(
             PREVIOUS_MASKS, {**chosen, **(previous_masks or {})}, "previous masks"
@@ -199,12 +210,23 @@ class LucidTask(BaseVOSTask):
     def _dream_cues(self) -> DreamCues | None:
         if not self._cues:
             return None
-        estimated = self.hparams["motion"] == "estimated"
+        estimated = "motion" in self._cues and self.hparams["motion"] == "estimated"
         return DreamCues(
             "motion" in self._cues,
             self._semantics_here(),
             build_flow(self.hparams["flow"], self.hparams["flow_weights"]) if estimated else None,
         )
+
+    def check_weights(self, path: str | Path) -> None:
+        """Refuse a checkpoint of another network, or of one that saw something else."""
+        super().check_weights(path)
+        told = read_checkpoint(path).get("hyper_parameters", {}).get("inputs") or ["image"]
+        own = self.hparams["inputs"] or ["image"]
+        if [set(each.split("+")) for each in told] != [set(each.split("+")) for each in own]:
+            raise CheckpointError(
+                f"{path} is of networks that see {', '.join(told)}, not {', '.join(own)}; give "
+                "the same under --model.inputs."
+            )
 
     def _semantics_here(self) -> SemanticsEstimator | None:
         """Return what looks for objects, on the device of the networks."""
@@ -226,5 +248,6 @@ class LucidTask(BaseVOSTask):
             cues=self._cues,
             semantics=self._semantics_here(),
             slots=self.slots,
+            order=job.object_ids,
             precision=self.precision,
         )

@@ -32,6 +32,7 @@ from vos_core.propagation import (
     Networks,
     Propagator,
     masks_from_boxes,
+    require_coherence,
 )
 from vos_core.types import ClipJob
 
@@ -126,8 +127,9 @@ class MaskTrackTask(BaseVOSTask):
         baselines: bool = True,
         precision: Precision = "auto",
     ) -> None:
-        if "pretrained" in (network_options or {}):
-            raise ConfigError("pretrained is no network option here; say --model.pretrained.")
+        if {"pretrained", "slots", "cues"} & set(network_options or {}):
+            raise ConfigError("pretrained, slots and cues are no network options here; see --help.")
+        require_coherence(coherence)
         offline = Solver(solver, lr, weight_decay, momentum, head_rate)
         super().__init__(
             build_network(network, pretrained=pretrained, **(network_options or {})),

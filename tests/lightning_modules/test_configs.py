@@ -28,7 +28,7 @@ def test_there_are_configs() -> None:
 
 @pytest.mark.parametrize("config", [*EXPERIMENTS, *SMALL], ids=name)
 def test_config_fits_and_tests_on_the_toy_set(config: Path, tiny_toy: Path, tmp_path: Path) -> None:
-    scores = fit([config], tiny_toy, tmp_path)
+    scores = fit([config], tiny_toy, tmp_path, quick=True)
     assert 0 <= scores["global"]["J&F_mean"] <= 1
 
 
@@ -54,8 +54,11 @@ def run_folder(runs: Path, config: Path) -> Path:
     return runs / config.stem / "version_0"
 
 
-def fit(configs: list[Path], toy: Path, runs: Path) -> dict[str, Any]:
-    """Run configs, the later ones changing the earlier, and return the scores."""
+def fit(configs: list[Path], toy: Path, runs: Path, *, quick: bool = False) -> dict[str, Any]:
+    """Run configs, the later ones changing the earlier, and return the scores.
+
+    Quick, they need no download and tune no CRF for long.
+    """
     still = STILL_FAKES["ecssd"](runs / "stills").root
     options = [
         f"--data.root={toy}",
@@ -73,6 +76,10 @@ def fit(configs: list[Path], toy: Path, runs: Path) -> dict[str, Any]:
         options.append(f"--data.train_sets=[{{dataset: ecssd, root: {still}}}]")
     if not any("max_epochs: 0" in config.read_text() for config in configs):
         options.append("--trainer.max_epochs=1")
+    if quick and any("raft" in config.read_text() for config in configs):
+        options.append("--model.flow=dis_fast")
+    if quick and any("crf_tuning" in config.read_text() for config in configs):
+        options.append("--model.crf_tuning=1")
     assert main(["fit", *(f"--config={config}" for config in configs), *options]) == 0
     scores: dict[str, Any] = json.loads((run_folder(runs, configs[-1]) / "scores.json").read_text())
     return scores

@@ -18,7 +18,7 @@ from datasets_vos import open_dataset
 from lightning_modules.metrics import MaskJaccard
 from lightning_modules.tasks import LucidTask, MaskTrackTask, base
 from tests.fakes import fake_frame, fake_label_map
-from vos_core.errors import ConfigError
+from vos_core.errors import CheckpointError, ConfigError
 from vos_core.optimisation import Solver
 from vos_core.postprocess import CRF_PRESETS, DenseCRF
 from vos_core.propagation import AdaptationSettings, MaskPropagator, Score, adapt
@@ -396,7 +396,10 @@ def test_one_network_for_all_objects_is_adapted_once(
     [
         ({"inputs": ["image+motion"], "flow": None}, "motion is seen through flow"),
         ({"inputs": ["image+moton"]}, "Did you mean 'motion'"),
-        ({"semantics_weights": "deeplab.pth"}, "go with semantics"),
+        ({"semantics_weights": "deeplab.pth"}, "semantics are seen by no network"),
+        ({"semantics": "deeplabv3_resnet101"}, "semantics are seen by no network"),
+        ({"motion": "estimated"}, "motion is seen by no network"),
+        ({"coherence": -1}, "coherence is -1"),
         ({"slots": 0}, "slots is 0"),
     ],
 )
@@ -415,3 +418,46 @@ def test_more_objects_than_slots_are_refused_before_any_step(davis_root: Path) -
     # one of them enters late
     with pytest.raises(ConfigError, match="3 objects, but the network has 2 slots"):
         lucid(slots=2)._adapt_to(job)
+
+
+def test_weights_of_networks_that_saw_something_else_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "motion.ckpt"
+    torch.save(
+        {
+            "state_dict": lucid(inputs=["image+motion"]).state_dict(),
+            "hyper_parameters": {"inputs": ["image+motion"]},
+        },
+        path,
+    )
+    lucid(inputs=["motion+image"]).check_weights(path)
+    with pytest.warns(UserWarning, match="stand-in"):
+        other = lucid(inputs=["image+semantics"])
+    with pytest.raises(CheckpointError, match=r"see image\+motion, not image\+semantics"):
+        other.check_weights(path)
+
+
+def test_objects_keep_their_slots_from_one_annotation_to_the_next(davis_root: Path) -> None:
+    job = replace(job_of(davis_root), both_ways=True)
+    first, *_ = job.given
+    one, two = first.object_ids[:2]
+    late = replace(first, object_ids=(two,))
+    both = replace(first, frame=2, object_ids=(one, two))
+    job = replace(job, annotations=[late, both])
+    assert job.object_ids == [two, one]
+    task = lucid(slots=4)
+    seen = []
+    task.network.register_forward_pre_hook(lambda _, args: seen.append(args[1]))
+    list(task._propagate(task.network, job))
+    # the later object's slot is the second, whichever annotation is begun from
+    with_both = [masks[0] for masks in seen if (masks[0, 1] > 0.5).any()]
+    assert with_both
+    expected = torch.nn.functional.interpolate(
+        torch.from_numpy(both.label_map == two)[None, None].float(), (48, 64), mode="area"
+    )[0, 0]
+    assert ((with_both[0][0] > 0.5) & (expected > 0.5)).sum() > 0.3 * (expected > 0.5).sum()
+
+
+@pytest.mark.parametrize("option", ["slots", "cues"])
+def test_masktrack_takes_neither_slots_nor_cues(option: str) -> None:
+    with pytest.raises(ConfigError, match="no network options here"):
+        MaskTrackTask("mask_refiner", {**SMALL, option: 2}, pretrained=False)

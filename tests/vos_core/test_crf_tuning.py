@@ -75,6 +75,7 @@ def test_strong_weights_are_found_where_edges_call_for_them() -> None:
     assert found.crf == replace(START, bilateral_weight=20)
     assert found.scores[found.crf] == 1
     assert found.scores[None] < 0.9
+    assert found.worthwhile is found.crf
 
 
 def test_the_mildest_is_found_where_each_one_hurts_and_that_none_is_better_is_told() -> None:
@@ -86,7 +87,8 @@ def test_the_mildest_is_found_where_each_one_hurts_and_that_none_is_better_is_to
     hurt = tune_crf([thin_lines()], start, {"smooth_weight": (8, 6)})
     assert hurt.scores[None] == 1 > hurt.scores[hurt.crf]
     assert hurt.plain()["J_without"] == 1 > hurt.plain()["J"]
-    assert "without it 1.000" in str(hurt)
+    assert "without it 1.000, so none is used" in str(hurt)
+    assert hurt.worthwhile is None
 
 
 def test_scores_are_those_of_each_setting_by_itself() -> None:

@@ -430,6 +430,30 @@ class TestFlowThatCannotBeBelieved:
         assert torch.equal(propagator.step(frame(1))[1] > 0.5, labels((1, 8, 14)) == 1)
         assert not propagator.counts
 
+    def test_each_object_is_looked_at_by_itself(self) -> None:
+        class OneIsWild:
+            """Right everywhere but in the left third, where it leads nowhere twice alike."""
+
+            description = "half"
+
+            def __init__(self) -> None:
+                self._rng, self._sign = np.random.default_rng(0), -1.0
+
+            def __call__(self, source: Image, target: Image) -> FloatArray:
+                self._sign = -self._sign
+                flow = np.zeros((*source.shape[:2], 2), np.float32)
+                flow[..., 0] = -4 * self._sign
+                flow[:, :16] = self._rng.normal(0, 12, (len(source), 16, 2))
+                return flow
+
+        propagator = MaskPropagator(Echo(), flow=OneIsWild())
+        propagator.start(frame(), labels((1, 10, 2), (2, 10, 24)))
+        channels = propagator.step(frame(1)).argmax(dim=0)
+        assert torch.equal(channels[:, 16:], labels((2, 10, 28)).long()[:, 16:])
+        assert ((channels == 1) & (labels((1, 10, 2)) == 1)).sum() > 0.8 * 48
+        assert ((channels == 1) & (labels((1, 10, 2)) != 1)).sum() == 0
+        assert propagator.counts == {FLOW_IGNORED: 1}
+
     def test_flow_can_be_there_without_moving_masks(self) -> None:
         propagator = MaskPropagator(Echo(), flow=ConstantFlow(-4, 2), warp=False)
         propagator.start(frame(), labels((1, 10, 10)))
@@ -522,12 +546,16 @@ class TestCuesAndSlots:
                 return 20 * previous_mask - 10
 
         network = Joint()
-        propagator = MaskPropagator(network, slots=4, flip_average=flip_average)
+        propagator = MaskPropagator(network, slots=4, order=[7, 5, 3], flip_average=flip_average)
         start = labels((3, 2, 2), (7, 20, 20))
         propagator.start(frame(), start)
+        propagator.step(frame(1))
+        # the place of what has not come yet is empty, but not free
+        assert (network.masks[:, 1] == 0).all()
         propagator.add_objects(labels((5, 10, 30)))
         channels = propagator.step(frame(1)).argmax(dim=0)
         assert propagator.object_ids == [3, 7, 5]
+        assert (network.masks[0, 0] > 0.5).nonzero()[0].tolist() == [20, 20]
         for channel, (y, x) in enumerate([(2, 2), (20, 20), (10, 30)], start=1):
             assert torch.equal(channels == channel, labels((1, y, x)) == 1)
         assert network.masks.shape == (1 + flip_average, 4, *SIZE)
@@ -535,10 +563,8 @@ class TestCuesAndSlots:
         assert (network.masks[:, :3] >= 0).all()
 
     def test_more_objects_than_slots_are_refused(self) -> None:
-        propagator = MaskPropagator(Echo(), slots=2)
-        propagator.start(frame(), labels((3, 2, 2), (7, 20, 20)))
         with pytest.raises(ConfigError, match="3 objects, but the network 2 slots"):
-            propagator.add_objects(labels((5, 10, 30)))
+            MaskPropagator(Echo(), slots=2, order=[3, 7, 5])
 
 
 class TestDilateMasks:

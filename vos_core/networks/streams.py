@@ -132,10 +132,12 @@ def build_streams(
         raise ConfigError(f"slots is {slots}; give 1 or more.")
     cues = used_cues(inputs)
     channels = [seen_channels(each, cues) for each in inputs]
-    networks = [
-        build_network(network, pretrained=pretrained, cues=len(each) - 3, slots=slots, **options)
-        for each in channels
-    ]
+    networks = []
+    for each in channels:
+        # what a network need not know of, it need not have as an option
+        asked = {"cues": len(each) - 3} if len(each) > 3 else {}
+        asked |= {"slots": slots} if slots > 1 else {}
+        networks.append(build_network(network, pretrained=pretrained, **asked, **options))
     if channels == [list(range(3 + len(cues)))]:
         return networks[0]
     return Streams(networks, channels)

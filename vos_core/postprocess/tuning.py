@@ -49,13 +49,18 @@ class CRFTuning:
     """What a search found.
 
     Attributes:
-        crf: The best of the settings.
+        crf: The best of the settings, see :attr:`worthwhile`.
         scores: Mean Jaccard index in [0, 1] of everything that was tried, in that order, and of no
             CRF at all, which is None and may be better than all of them.
     """
 
     crf: DenseCRF
     scores: Mapping[DenseCRF | None, float]
+
+    @property
+    def worthwhile(self) -> DenseCRF | None:
+        """The best of the settings, or None if no CRF at all is better."""
+        return self.crf if self.scores[self.crf] >= self.scores[None] else None
 
     def plain(self) -> TunedCRF:
         """Return the settings as a config takes them, and their score with that of no CRF."""
@@ -67,7 +72,8 @@ class CRFTuning:
         """Say the settings and what they gained, in a line."""
         settings = ", ".join(f"{name} {value}" for name, value in asdict(self.crf).items())
         scores = f"J {self.scores[self.crf]:.3f}, without it {self.scores[None]:.3f}"
-        return f"tuned CRF ({settings}) on held-out samples: {scores}"
+        verdict = "" if self.worthwhile else ", so none is used"
+        return f"tuned CRF ({settings}) on held-out samples: {scores}{verdict}"
 
 
 def tune_crf(

@@ -5,7 +5,13 @@ from vos_core.propagation.baselines import FirstMaskCopier
 from vos_core.propagation.both_ways import run_both_ways
 from vos_core.propagation.boxes import masks_from_boxes
 from vos_core.propagation.fusion import merge_logits
-from vos_core.propagation.mask_propagation import Guidance, MaskPropagator, MotionStream, Networks
+from vos_core.propagation.mask_propagation import (
+    Guidance,
+    MaskPropagator,
+    MotionStream,
+    Networks,
+    require_coherence,
+)
 from vos_core.propagation.run import Propagator, Refinement, run_sequence
 
 __all__ = [
@@ -22,6 +28,7 @@ __all__ = [
     "compiled",
     "masks_from_boxes",
     "merge_logits",
+    "require_coherence",
     "run_both_ways",
     "run_sequence",
 ]

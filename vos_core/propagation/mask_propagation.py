@@ -35,8 +35,18 @@ Coherence = int | Literal["published"]
 mask that guided them; or, of masks before they guide, parts that the mask before did not overlap
 (LucidTracker)."""
 
-FLOW_IGNORED = "frames whose masks were not moved, for flow there and back disagreed"
+FLOW_IGNORED = "masks that stayed in place, for flow there and back disagreed"
 """What :attr:`MaskPropagator.counts` can hold."""
+
+
+def require_coherence(coherence: Coherence | None) -> None:
+    """Refuse a reach that means nothing.
+
+    Raises:
+        ConfigError: If it is negative.
+    """
+    if isinstance(coherence, int) and coherence < 0:
+        raise ConfigError(f"coherence is {coherence}; give a number of pixels from 0, or null.")
 
 
 class MotionStream:
@@ -75,13 +85,14 @@ class MaskPropagator:
         motion: A second stream, whose answers are averaged with those of the first.
         cues: What networks see beside colours, in the order of ``CUES``.
         semantics: (H, W, 3) uint8 RGB -> (H, W) float32 in [0, 1], for the cue of that name.
-        slots: Objects that a network answers for at once, if more than one; the n-th object of a
-            clip has the n-th slot.
+        slots: Objects that a network answers for at once, if more than one.
+        order: With slots, the ids of the clip's objects, those that enter late included: the n-th
+            has the n-th slot.
         coherence: What is dropped for coming from nowhere; ``None`` keeps all.
         precision: Arithmetic of the network.
 
     Raises:
-        ConfigError: If a cue cannot be made.
+        ConfigError: If a cue cannot be made, or there are more objects than slots.
     """
 
     def __init__(
@@ -96,6 +107,7 @@ class MaskPropagator:
         cues: Sequence[str] = (),
         semantics: Callable[[Image], FloatArray] | None = None,
         slots: int = 1,
+        order: Sequence[int] = (),
         coherence: Coherence | None = None,
         precision: Precision = "auto",
     ) -> None:
@@ -112,7 +124,13 @@ class MaskPropagator:
         self._motion = motion
         self._cues = cues
         self._semantics = semantics
+        if 1 < slots < len(order):
+            raise ConfigError(
+                f"the clip has {len(order)} objects, but the network {slots} slots; give more "
+                "slots, or 1 for a network an object."
+            )
         self._slots = slots
+        self._order = list(order)
         self._dilation = dilation
         self._guidance: Guidance = guidance
         self._flip_average = flip_average
@@ -136,19 +154,10 @@ class MaskPropagator:
         self.add_objects(label_map)
 
     def add_objects(self, label_map: Tensor) -> None:
-        """Take in objects that enter at the frame of the last call; they own their pixels.
-
-        Raises:
-            ConfigError: If there are more objects than slots.
-        """
+        """Take in objects that enter at the frame of the last call; they own their pixels."""
         ids, masks = split_objects(label_map)
         taken = masks.sum(dim=0).clamp(max=1)
         self.object_ids += ids
-        if 1 < self._slots < len(self.object_ids):
-            raise ConfigError(
-                f"the clip has {len(self.object_ids)} objects, but the network {self._slots} "
-                "slots; give more slots, or 1 for a network an object."
-            )
         self._masks = torch.cat([self._masks * (1 - taken), masks])
 
     @torch.inference_mode()
@@ -203,8 +212,11 @@ class MaskPropagator:
             return torch.cat(answers)[:, 0]
         if self._slots == 1:
             return self._refine(network, seen, guides[:, None])[:, 0]
-        free = guides.new_full((self._slots - len(guides), *guides.shape[1:]), FREE)
-        return self._refine(network, seen, torch.cat([guides, free])[None])[0, : len(guides)]
+        masks = guides.new_full((self._slots, *guides.shape[1:]), FREE)
+        masks[: len(self._order)] = 0  # theirs are taken, if they are there or not
+        places = [self._order.index(object_id) for object_id in self.object_ids]
+        masks[places] = guides
+        return self._refine(network, seen, masks[None])[0, places]
 
     def _refine(self, network: nn.Module, seen: Tensor, masks: Tensor) -> Tensor:
         """Return one network's (B, S, H, W) logits for one frame and (B, S, H, W) masks."""
@@ -226,10 +238,11 @@ class MaskPropagator:
         if self._coherence == "published" and self._masks_before is not None:
             guides = prune_masks(guides, self._masks_before)
         if moved and self._warp:
-            if moved.leads_back(guides):
-                guides = warp_backward(guides[None], moved.backward)[0]
-            else:
-                self.counts[FLOW_IGNORED] += 1
+            believed = moved.leads_back(guides)
+            warped = warp_backward(guides[None], moved.backward)[0]
+            guides = torch.where(believed[:, None, None], warped, guides)
+            if ignored := int((~believed).sum()):
+                self.counts[FLOW_IGNORED] += ignored
         if self._guidance == "none":
             return torch.zeros_like(guides)
         if self._guidance == "box":

@@ -46,20 +46,21 @@ class FrameMotion:
         """(1, H, W) in [0, 1], see :func:`vos_core.flow.magnitude_image`."""
         return magnitude_image(self.backward, self.forward)[0]
 
-    def leads_back(self, masks: Tensor) -> bool:
-        """Say whether flow there and back agree on enough of some objects to be believed.
+    def leads_back(self, masks: Tensor) -> Tensor:
+        """Say for each object whether flow there and back agree on enough of it to be believed.
 
         Args:
             masks: (N, H, W) in [0, 1], on the frame before.
+
+        Returns:
+            (N,) bool.
         """
         back = self.backward
         # where flow leads out of the frame nothing can be found that contradicts it
         _, inside = warp_with_cover(back[:, :1], self.forward)
-        objects = (masks > 0.5).any(dim=0) & (inside[0, 0] > 0.5)
-        if not objects.any():
-            return True
-        agreed = is_consistent(self.forward, back)[0]
-        return bool(agreed[objects].float().mean() >= _LEAST_RELIABLE)
+        objects = (masks > 0.5) & (inside[0] > 0.5)
+        agreed = objects & is_consistent(self.forward, back)
+        return agreed.sum(dim=(1, 2)) >= _LEAST_RELIABLE * objects.sum(dim=(1, 2))
 
     def _between(self, source: Image, target: Image) -> Tensor:
         field = torch.from_numpy(self._flow(source, target)).to(self._device)
