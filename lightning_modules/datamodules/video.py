@@ -121,5 +121,21 @@ class VideoDataModule(BaseVOSDataModule):
         task = self.trainer.lightning_module if self.trainer else None
         if self._frames is None or not isinstance(task, BaseVOSTask):
             raise ConfigError("training samples are drawn by a task; fit one of BaseVOSTask.")
+        self._require_slots(task.slots)
         device = task.trainer.strategy.root_device
         return _Refinements(task.make_sampler(self._frames), device)
+
+    def _require_slots(self, slots: int) -> None:
+        """Refuse a network of too few slots before it is trained.
+
+        Raises:
+            ConfigError: If a clip that it is to be tested on has more objects.
+        """
+        for clip in self.test_clips():
+            annotations = self.given(clip) or clip.annotations
+            count = len({i for given in annotations for i in given.object_ids})
+            if 1 < slots < count:
+                raise ConfigError(
+                    f"{clip.name} has {count} objects, but the network {slots} slots; give more "
+                    "slots, or 1 for a network an object."
+                )

@@ -27,7 +27,7 @@ from augment.settings import configured
 from lightning_modules.checkpoints import read_checkpoint
 from lightning_modules.tasks.base import BaseVOSTask, Setting
 from vos_core.errors import CheckpointError, ConfigError
-from vos_core.flow import build_flow, flow_source
+from vos_core.flow import build_flow, flow_source, list_flows
 from vos_core.networks import build_streams, used_cues
 from vos_core.optimisation import Solver, SolverKind
 from vos_core.precision import Precision
@@ -166,6 +166,13 @@ class LucidTask(BaseVOSTask):
         )
         self.save_hyperparameters()
         self.slots = slots
+        if motion == "estimated" and "motion" not in self._cues:
+            raise ConfigError("motion is seen by no network; name it among the inputs.")
+        if motion == "estimated" and flow in list_flows(weights=True):
+            raise ConfigError(
+                f"{flow} would look at each dream on the CPU, for seconds; choose motion exact, or "
+                "an estimator such as dis_medium."
+            )
         self._flow = flow_source(flow, flow_weights, flow_cache)
         if "motion" in self._cues and flow is None:
             raise ConfigError("motion is seen through flow; name an estimator, such as dis_fast.")
@@ -178,8 +185,6 @@ class LucidTask(BaseVOSTask):
                 warnings.warn(self._semantics.description, stacklevel=2)
         elif semantics_weights is not None or semantics != "objectness":
             raise ConfigError("semantics are seen by no network; name them among the inputs.")
-        if motion == "estimated" and "motion" not in self._cues:
-            raise ConfigError("motion is seen by no network; name it among the inputs.")
         self._dreamer = LucidDreamer(configured(PRESETS, {**chosen, **(dreams or {})}, "dreams"))
         self._rough = configured(
             PREVIOUS_MASKS, {**chosen, **(previous_masks or {})}, "previous masks"
@@ -214,7 +219,7 @@ class LucidTask(BaseVOSTask):
         return DreamCues(
             "motion" in self._cues,
             self._semantics_here(),
-            build_flow(self.hparams["flow"], self.hparams["flow_weights"]) if estimated else None,
+            build_flow(self.hparams["flow"]) if estimated else None,
         )
 
     def check_weights(self, path: str | Path) -> None:
@@ -229,11 +234,12 @@ class LucidTask(BaseVOSTask):
             )
 
     def _semantics_here(self) -> SemanticsEstimator | None:
-        """Return what looks for objects, on the device of the networks."""
-        if self._semantics is not None and self._semantics_device != self.device:
+        """Return what looks for objects, on the device where networks are, or will be, trained."""
+        device = self._trainer.strategy.root_device if self._trainer else self.device
+        if self._semantics is not None and self._semantics_device != device:
             name, weights = self.hparams["semantics"], self.hparams["semantics_weights"]
-            self._semantics = build_semantics(name, weights, self.device)
-            self._semantics_device = self.device
+            self._semantics = build_semantics(name, weights, device)
+            self._semantics_device = device
         return self._semantics
 
     def make_propagator(self, network: Networks, job: ClipJob) -> Propagator:

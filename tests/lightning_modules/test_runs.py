@@ -272,3 +272,13 @@ def test_unreadable_video_is_refused(
     assert main(["segment", *args, f"--out={tmp_path / 'out'}"]) == 2
     assert "clip.mp4" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_too_few_slots_are_refused_before_training(
+    davis_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = [*SMALL, *on(davis_root), *small(), f"--trainer.default_root_dir={tmp_path}"]
+    # two objects in each annotated frame, but a third one enters late
+    assert main(["fit", "--config=lucid.yaml", "--model.slots=2", *options]) == 2
+    assert "cat has 3 objects, but the network 2 slots" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.ckpt"))

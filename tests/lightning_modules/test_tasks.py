@@ -399,6 +399,10 @@ def test_one_network_for_all_objects_is_adapted_once(
         ({"semantics_weights": "deeplab.pth"}, "semantics are seen by no network"),
         ({"semantics": "deeplabv3_resnet101"}, "semantics are seen by no network"),
         ({"motion": "estimated"}, "motion is seen by no network"),
+        (
+            {"motion": "estimated", "inputs": ["motion"], "flow": "raft_small"},
+            "would look at each dream on the CPU",
+        ),
         ({"coherence": -1}, "coherence is -1"),
         ({"slots": 0}, "slots is 0"),
     ],
