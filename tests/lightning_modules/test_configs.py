@@ -65,7 +65,6 @@ def fit(configs: list[Path], toy: Path, runs: Path, *, quick: bool = False) -> d
         "--data.size=[48,80]",
         "--data.samples_per_epoch=2",
         "--data.batch_size=2",
-        "--model.adapt_iterations=1",
         "--model.adapt_batch_size=2",
         "--model.pretrained=false",
         "--data.num_workers=0",
@@ -76,6 +75,8 @@ def fit(configs: list[Path], toy: Path, runs: Path, *, quick: bool = False) -> d
         options.append(f"--data.train_sets=[{{dataset: ecssd, root: {still}}}]")
     if not any("max_epochs: 0" in config.read_text() for config in configs):
         options.append("--trainer.max_epochs=1")
+    if not any("adapt_iterations: 0" in config.read_text() for config in configs):
+        options.append("--model.adapt_iterations=1")
     if quick and any("raft" in config.read_text() for config in configs):
         options.append("--model.flow=dis_fast")
     if quick and any("crf_tuning" in config.read_text() for config in configs):
