@@ -119,8 +119,9 @@ def test_without_training_each_clip_is_tuned_for_by_itself(
     assert "dog: tuned CRF" in said
 
 
-def test_answers_are_sharpened_by_what_was_found(
-    root: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("score", [0.75, 0.25])
+def test_answers_are_sharpened_by_what_was_found_unless_it_hurts(
+    score: float, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     best = DenseCRF(iterations=1, bilateral_weight=2)
     started: list[DenseCRF] = []
@@ -129,7 +130,7 @@ def test_answers_are_sharpened_by_what_was_found(
 
     def found(examples: Sequence[HeldOut], start: DenseCRF) -> CRFTuning:
         started.append(start)
-        return CRFTuning(best, {None: 0.5, best: 0.25})
+        return CRFTuning(best, {None: 0.5, best: score})
 
     def watched(*args: Any) -> Iterator[LabelMap]:
         used.append(args[-1])
@@ -139,8 +140,8 @@ def test_answers_are_sharpened_by_what_was_found(
     monkeypatch.setattr(base, "run_sequence", watched)
     _, scores = run("test", root, "--model.crf_tuning=1")
     assert started == [DenseCRF(iterations=2)] * 2
-    assert used == [best, None] * 2  # the copied first mask stays as it is
-    told = {"settings": asdict(best), "J": 0.25, "J_without": 0.5}
+    assert used == [best if score > 0.5 else None, None] * 2  # the copied first mask stays as it is
+    told = {"settings": asdict(best), "J": score, "J_without": 0.5}
     assert scores["crf"] == {"cat": told, "dog": told}
 
 

@@ -149,7 +149,8 @@ class TestHits:
             propagator.start(frames[0], labels)
             runs.append(torch.stack([propagator.step(each) for each in frames[1:]]))
             asked.append(estimator.asked)
-        assert asked == [3, 0]
+        # there and back
+        assert asked == [6, 0]
         assert torch.equal(*runs)
 
 
