@@ -1,4 +1,4 @@
-"""What of a network is trained on one sequence: all of it, a part, or updates of low rank.
+"""What of a network is trained on one sequence: all, a part, one stream, or updates of low rank.
 
 Fewer trained parameters make cheaper steps, and can keep what the network learnt before. For that
 it has to have learnt something; a network of random weights is best trained in full.
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from vos_core.errors import ConfigError, nearest
+from vos_core.networks.streams import Streams
 
 _PARTS = ("all", "last_layers", "decoder", "normalisation")
 _NORMALISATIONS = (
@@ -32,12 +33,13 @@ def require_adapter(adapter: str) -> None:
     """Refuse a name that is none of an adapter.
 
     Raises:
-        ConfigError: If it is unknown, or is "lora" without a rank of 1 or more.
+        ConfigError: If it is unknown, or is "lora" or "stream" without a number of 1 or more.
     """
-    if adapter not in _PARTS and not _rank(adapter):
+    if adapter not in _PARTS and not _number(adapter, "lora") and not _number(adapter, "stream"):
+        known = [*_PARTS, "lora:4", "stream:1"]
         raise ConfigError(
-            f"adapter is {adapter!r}; give {', '.join(_PARTS)}, or lora with a rank, as in lora:4."
-            f"{nearest(adapter, [*_PARTS, 'lora:4'])}"
+            f"adapter is {adapter!r}; give {', '.join(_PARTS)}, lora with a rank, as in lora:4, or "
+            f"stream with its number, as in stream:1.{nearest(adapter, known)}"
         )
 
 
@@ -55,6 +57,8 @@ def trained_modules(network: nn.Module, adapter: str) -> set[nn.Module]:
     modules = set(network.modules())
     if adapter == "all":
         return modules
+    if stream := _number(adapter, "stream"):
+        return modules - set(_other_streams(network, stream))
     if adapter == "decoder":
         return modules - _modules_of(network, "encoder", adapter)
     if adapter == "normalisation":
@@ -76,14 +80,15 @@ class TrainedCopy:
     Frozen parameters ask for no gradient; :meth:`vos_core.optimisation.Solver.build` passes them
     over. Normalisation layers that are not trained answer as in evaluation, by the statistics they
     have, which stay; those that are trained go by the batch and update theirs. Dropout is on in
-    all of the network, as it is without an adapter.
+    all of the network, as it is without an adapter. Streams that are not trained are not run.
 
     Args:
         network: Stays as it is.
         adapter: "all"; "last_layers", those the network names; "decoder", all but its ``encoder``;
             "normalisation", scales and shifts of normalisation layers; or "lora:4", low-rank
             updates of the convolutions, here of rank 4, with the last layers in full: an object
-            may be unlike all seen before, and these are small.
+            may be unlike all seen before, and these are small; or "stream:1", the first of several
+            networks, while the others stay as they are (so LucidTracker's motion stream does).
 
     Attributes:
         network: The copy, in training mode. Low-rank updates are modules of it until :meth:`fold`.
@@ -101,9 +106,10 @@ class TrainedCopy:
         for parameter in self._frozen:
             parameter.requires_grad_(False)
         untrained = {name: m for name, m in self.network.named_modules() if m not in trained}
-        self._resting = [m for m in untrained.values() if isinstance(m, _NORMALISATIONS)]
+        resting = nn.Module if _number(adapter, "stream") else _NORMALISATIONS
+        self._resting = [module for module in untrained.values() if isinstance(module, resting)]
         self._updated: dict[str, LowRankConv] = {}
-        if rank := _rank(adapter):
+        if rank := _number(adapter, "lora"):
             self._updated = {
                 name: LowRankConv(module, rank)
                 for name, module in untrained.items()
@@ -119,10 +125,10 @@ class TrainedCopy:
         return sum(p.numel() for p in self.network.parameters() if p.requires_grad)
 
     def train(self) -> None:
-        """Bring the network to training mode, but for normalisation layers that are not trained."""
+        """Bring to training mode all but normalisation layers and streams that are not trained."""
         self.network.train()
-        for layer in self._resting:
-            layer.eval()
+        for module in self._resting:
+            module.eval()
 
     def fold(self) -> nn.Module:
         """Return the network as a plain one, in evaluation mode, low-rank updates added in."""
@@ -178,9 +184,22 @@ class LowRankConv(nn.Module):
         return self.conv
 
 
-def _rank(adapter: str) -> int:
-    match = re.fullmatch(r"lora:(\d+)", adapter)
+def _number(adapter: str, kind: str) -> int:
+    """Return the number of an adapter such as "lora:4", 0 if it is of another kind."""
+    match = re.fullmatch(kind + r":(\d+)", adapter)
     return int(match[1]) if match else 0
+
+
+def _other_streams(network: nn.Module, stream: int) -> list[nn.Module]:
+    """Return the modules of all streams but one, counted from 1."""
+    streams = list(network.networks) if isinstance(network, Streams) else []
+    if stream > len(streams):
+        raise ConfigError(
+            f"adapter 'stream:{stream}' trains one of several networks, but there "
+            f"{f'are {len(streams)}' if streams else 'is one'}; choose another adapter, or name "
+            "more inputs."
+        )
+    return [module for k, each in enumerate(streams, 1) if k != stream for module in each.modules()]
 
 
 def _modules_of(network: nn.Module, part: str, adapter: str) -> set[nn.Module]:

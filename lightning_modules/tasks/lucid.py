@@ -66,7 +66,8 @@ class LucidTask(BaseVOSTask):
         adapt_workers: Processes that draw them, which pays where a GPU waits for samples.
         compile: Compile the network for training and adaptation (torch.compile), which takes a
             minute at first.
-        adapter: What adaptation trains: all, last_layers, decoder, normalisation, or lora:RANK.
+        adapter: What adaptation trains: all, last_layers, decoder, normalisation, lora:RANK, or
+            stream:K, the K-th of several inputs' networks.
         time_per_sequence: Stop adapting after this many seconds, too.
         patience: Stop when the Jaccard index of held-out dreams has not risen for this many times
             25 steps; 0 goes on.

@@ -13,6 +13,7 @@ from vos_core.adapters import LowRankConv, TrainedCopy, trained_modules
 from vos_core.errors import ConfigError
 from vos_core.losses import refinement_loss
 from vos_core.networks import build_network, list_networks
+from vos_core.networks.streams import Streams
 from vos_core.optimisation import Solver
 from vos_core.propagation import AdaptationSettings, adapt
 from vos_core.types import RefinementSample
@@ -261,6 +262,54 @@ def test_compiled_steps_are_the_same_steps_and_copies_share_them(
     assert len(compilations) == 1
 
 
+class Grey(nn.Module):
+    """Looks at one channel after dropout; counts how often it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 1, 1)
+        self.norm = nn.BatchNorm2d(1)
+        self.drop = nn.Dropout(0.5)
+        self.last_layers = [self.conv]
+        self.asked = 0
+
+    def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
+        self.asked += 1
+        scores: Tensor = self.drop(self.norm(self.conv(torch.cat([image, previous_mask], dim=1))))
+        return scores
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+def test_one_stream_learns_as_if_alone_and_the_other_stays_and_is_not_run(stream: int) -> None:
+    torch.manual_seed(0)
+    streams = Streams([Grey(), Grey()], [[0], [1]])
+    own, other = f"networks.{stream - 1}.", f"networks.{2 - stream}."
+    trained = TrainedCopy(streams, f"stream:{stream}").network
+    batch = next(batches())
+    assert len(trained(batch["image"], batch["previous_mask"])) == 2
+    assert trained.get_submodule(f"{other}conv").weight.grad is None
+    assert trained.get_submodule(other[:-1]).asked == 0
+    adapted = adapt(streams, batches(), refinement_loss, settings(f"stream:{stream}"))
+    assert changed(streams, adapted) == {key for key in streams.state_dict() if own in key}
+    # sgd, whose steps know the loss's scale
+    alone = Streams([streams.networks[stream - 1]], [[stream - 1]])
+    torch.manual_seed(5)
+    expected = adapt(alone, batches(), refinement_loss, settings("all")).state_dict()
+    torch.manual_seed(5)
+    adapted = adapt(streams, batches(), refinement_loss, settings(f"stream:{stream}"))
+    for key, value in expected.items():
+        own_value = adapted.state_dict()[key.replace("networks.0.", own)]
+        torch.testing.assert_close(own_value, value)
+
+
+@pytest.mark.parametrize(
+    ("network", "told"), [(Grey(), "there is one"), (Streams([Grey()], [[0]]), "there are 1")]
+)
+def test_a_stream_that_is_not_there_is_refused(network: nn.Module, told: str) -> None:
+    with pytest.raises(ConfigError, match=f"'stream:2' trains one of several networks, but {told}"):
+        TrainedCopy(network, "stream:2")
+
+
 @pytest.mark.parametrize("name", list_networks())
 @every_adapter
 def test_every_network_names_what_adapters_train(name: str, adapter: str) -> None:
@@ -275,9 +324,11 @@ def test_every_network_names_what_adapters_train(name: str, adapter: str) -> Non
     assert count == total if adapter == "all" else 0 < count < total
 
 
-@pytest.mark.parametrize("adapter", ["", "Lora:4", "lora", "lora:0", "lora:-1", "lora:4.5", "head"])
+@pytest.mark.parametrize(
+    "adapter", ["", "Lora:4", "lora", "lora:0", "lora:4.5", "stream", "stream:0", "head"]
+)
 def test_unknown_adapters_are_refused_with_the_choices(adapter: str) -> None:
-    with pytest.raises(ConfigError, match="all, last_layers, decoder, normalisation, or lora"):
+    with pytest.raises(ConfigError, match="all, last_layers, decoder, normalisation, lora"):
         settings(adapter)
 
 

@@ -104,11 +104,13 @@ class Streams(nn.Module):
 
         Returns:
             (B, S, H, W) logits of the mean probabilities; in training, where each network answers
-            for itself, (K * B, S, H, W) of one network after the other.
+            for itself, (K * B, S, H, W) of one network after the other, those in evaluation mode
+            left out.
         """
         answers = [
             network(image[:, channels], previous_mask)
             for network, channels in zip(self.networks, self._channels, strict=True)
+            if network.training or not self.training
         ]
         return torch.cat(answers) if self.training else average_logits(answers)
 
