@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +16,28 @@ from vos_core.errors import ConfigError, DatasetError, MaskError
 from vos_core.types import VOID
 
 if TYPE_CHECKING:
-    from datasets_vos.commands.evaluate.clips import Scored
+    from vos_core.metrics import SequenceResult
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A sequence's scores, and what is to be known beside them.
+
+    Attributes:
+        result: The scores.
+        categories: Object id -> category, where the dataset has some.
+        stability: Object id -> T; empty unless asked for.
+        without_truth: Number of frames that should be scored but have no true mask.
+        missing: Number of scored frames that have no predicted mask.
+        merged_ids: Most ids that one mask held before all became one object.
+    """
+
+    result: "SequenceResult"
+    categories: dict[int, str]
+    stability: dict[int, float]
+    without_truth: int
+    missing: int
+    merged_ids: tuple[int, ...]
 
 
 class Suspicion(NamedTuple):
@@ -101,7 +123,7 @@ def _hint(clips: Sequence[DiskClip], stored: StoredResults) -> str:
     return ""
 
 
-def suspicions(scored: Sequence["Scored"], *, one_object: bool) -> list[Suspicion]:
+def suspicions(scored: Sequence[Scored], *, one_object: bool) -> list[Suspicion]:
     """Return what looks like a mistake in masks that could be scored.
 
     Args:
@@ -118,7 +140,7 @@ def suspicions(scored: Sequence["Scored"], *, one_object: bool) -> list[Suspicio
     return found
 
 
-def _of_ids(scored: "Scored", *, one_object: bool) -> Iterable[Suspicion]:
+def _of_ids(scored: Scored, *, one_object: bool) -> Iterable[Suspicion]:
     """Yield what the ids of one sequence tell."""
     result = scored.result
     if result.extra_ids:
@@ -145,7 +167,7 @@ def _of_ids(scored: "Scored", *, one_object: bool) -> Iterable[Suspicion]:
         )
 
 
-def _is_perfect(scored: "Scored") -> bool:
+def _is_perfect(scored: Scored) -> bool:
     return all(
         j == 1 and f == 1
         for each in scored.result.objects.values()
@@ -153,7 +175,7 @@ def _is_perfect(scored: "Scored") -> bool:
     )
 
 
-def warn(scored: Sequence["Scored"], absent: Sequence[str]) -> None:
+def warn(scored: Sequence[Scored], absent: Sequence[str]) -> None:
     """Tell on stderr what took no part in the scores."""
     if absent:
         _warn(f"{counted(len(absent), 'sequence')} without masks left out: {some(absent)}")

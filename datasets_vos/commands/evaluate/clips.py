@@ -14,6 +14,7 @@ import numpy as np
 from datasets_vos import PROTOCOLS, DiskClip, open_dataset
 from datasets_vos.commands import make_folder
 from datasets_vos.commands.evaluate import checks, results_folder
+from datasets_vos.commands.evaluate.checks import Scored
 from datasets_vos.commands.output import write_bytes
 from datasets_vos.commands.parallel import work_through
 from datasets_vos.results import StoredResults
@@ -22,30 +23,9 @@ from vos_core.types import LabelMap
 
 # --help does not wait for the metrics and what they import
 if TYPE_CHECKING:
-    from vos_core.metrics import Protocol, Scores, SequenceResult
+    from vos_core.metrics import Protocol, Scores
     from vos_core.metrics.baselines import Baseline
     from vos_core.metrics.stability import StabilityScorer
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A sequence's scores, and what is to be known beside them.
-
-    Attributes:
-        result: The scores.
-        categories: Object id -> category, where the dataset has some.
-        stability: Object id -> T; empty unless asked for.
-        without_truth: Number of frames that should be scored but have no true mask.
-        missing: Number of scored frames that have no predicted mask.
-        merged_ids: Most ids that one mask held before all became one object.
-    """
-
-    result: "SequenceResult"
-    categories: dict[int, str]
-    stability: dict[int, float]
-    without_truth: int
-    missing: int
-    merged_ids: tuple[int, ...]
 
 
 class Prediction(NamedTuple):
