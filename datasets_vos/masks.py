@@ -14,7 +14,6 @@ What :func:`read_mask` makes of each pixel mode:
 """
 
 import io
-import os
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ import PIL.Image
 
 from datasets_vos.images import PNG_SIGNATURE, load_pillow
 from vos_core.errors import MaskError
+from vos_core.files import whole_file
 from vos_core.palette import davis_palette
 from vos_core.types import VOID, LabelMap
 
@@ -91,12 +91,8 @@ def write_mask(path: Path, label_map: LabelMap) -> None:
         )
     encoded = encode_mask(label_map)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with whole_file(path) as temporary:
         temporary.write_bytes(encoded)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def object_ids(label_map: LabelMap) -> tuple[int, ...]:

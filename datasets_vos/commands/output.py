@@ -1,7 +1,6 @@
 """What a command puts out: files, whole or not at all; tables and sentences on the terminal."""
 
 import io
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from datasets_vos.commands import make_folder
+from vos_core import files
 from vos_core.errors import ConfigError, DatasetError
 from vos_core.types import Image
 
@@ -39,15 +39,12 @@ def whole_file(path: Path) -> Iterator[Path]:
         DatasetError: If the file cannot be written.
     """
     make_folder(path.parent)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield temporary
-        temporary.replace(path)
+        with files.whole_file(path) as temporary:
+            yield temporary
     except OSError as err:
         msg = f"{path}: cannot be written ({err.strerror}); choose another place."
         raise DatasetError(msg) from err
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -13,18 +13,16 @@ large again, but reading them then takes as long as estimating them by DIS (7 ms
 
 import hashlib
 import json
-import uuid
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from vos_core.errors import ConfigError, CorruptFileError, MaskError
+from vos_core.files import whole_file
 from vos_core.flow.estimators import FlowEstimator
 from vos_core.types import Clip, FloatArray, Image
 
@@ -132,7 +130,7 @@ class CachedFlow:
     def _write(self, path: Path, field: "Quantised") -> None:
         values, step = field
         try:
-            with _whole_file(path) as temporary, temporary.open("wb") as file:
+            with whole_file(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, flow=values, step=np.float32(step))
         except OSError as err:
             self._writable = False  # said once
@@ -207,7 +205,7 @@ def _claim(folder: Path, fingerprint: dict[str, str]) -> None:
         warnings.warn(_difference(folder, found, fingerprint), stacklevel=4)
     for each in stale:
         each.unlink(missing_ok=True)  # another process may be at it too
-    with _whole_file(path) as temporary:
+    with whole_file(path) as temporary:
         temporary.write_text(json.dumps(fingerprint, indent=2) + "\n", encoding="utf-8")
 
 
@@ -228,15 +226,3 @@ def _difference(folder: Path, found: dict[str, str], fingerprint: dict[str, str]
         f"{key} {found.get(key, 'unknown')} instead of {each}" for key, each in changed.items()
     )
     return f"{where}: the flow kept there is of another origin ({told}); it is estimated again."
-
-
-@contextmanager
-def _whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary name that takes the place of ``path`` when the block ends well."""
-    # processes of several machines may share the folder, so a process id is not enough
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

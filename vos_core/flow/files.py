@@ -5,13 +5,13 @@ Both are those of Baker et al., "A Database and Evaluation Methodology for Optic
 pixel (float32), row by row, all little endian. Values beyond 1e9 mean that the flow is unknown.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from vos_core.errors import CorruptFileError, MaskError
+from vos_core.files import whole_file
 from vos_core.types import FloatArray, Image
 
 UNKNOWN = 1e10
@@ -52,12 +52,8 @@ def write_flo(path: Path, flow: FloatArray) -> None:
         MaskError: If the shape is another one.
     """
     content = encode_flo(flow)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with whole_file(path) as temporary:
         temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_flo(path: Path) -> FloatArray:

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NotRequired, TypedDict
@@ -12,6 +11,7 @@ from typing import NotRequired, TypedDict
 import numpy as np
 
 from vos_core.errors import MaskError
+from vos_core.files import whole_file
 from vos_core.metrics.protocols import Average, Headline, Protocol
 from vos_core.metrics.sequence import ObjectScores, SequenceResult
 from vos_core.metrics.statistics import Statistics, mean_statistics
@@ -324,9 +324,5 @@ def _is_nan(value: object) -> bool:
 
 
 def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

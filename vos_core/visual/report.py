@@ -3,7 +3,6 @@
 import base64
 import io
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +11,7 @@ from pathlib import Path
 import jinja2
 from PIL import Image as PILImage
 
+from vos_core.files import whole_file
 from vos_core.metrics.protocols import Headline
 from vos_core.metrics.scores import (
     GlobalScores,
@@ -87,12 +87,8 @@ def write_report(path: str | Path, run: ReportRun) -> None:
     if not run.variants:
         raise ValueError(f"the report {path} needs the scores of at least one variant")
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with whole_file(path) as temporary:
         temporary.write_text(_render(run), encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _render(run: ReportRun) -> str:
