@@ -3,42 +3,36 @@
 import math
 import time
 import zlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import replace
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.utilities.types import LRSchedulerConfigType
 from torch import Tensor, nn
 
 from augment.held_out import predict_held_out
-from augment.refinement import AnnotatedFrame, RefinementSampler, sample_batches
+from augment.refinement import RefinementSampler
 from augment.settings import configured
-from lightning_modules.callbacks.progress import announce, report_progress
+from lightning_modules.callbacks.progress import announce
 from lightning_modules.checkpoints import read_checkpoint, require_fit
 from lightning_modules.metrics import MaskJaccard
-from vos_core.adapters import trained_modules
+from lightning_modules.tasks.adapting import AdaptingModule
 from vos_core.clips import annotated_frames
 from vos_core.errors import ConfigError
 from vos_core.losses import object_masks, refinement_loss
 from vos_core.optimisation import Solver
 from vos_core.postprocess import CRF_PRESETS, CRFTuning, HeldOut, tune_crf
-from vos_core.precision import Precision, autocast
+from vos_core.precision import Precision
 from vos_core.propagation import (
     AdaptationSettings,
     FirstMaskCopier,
     Networks,
     Propagator,
     Refinement,
-    Score,
-    adapt,
     compiled,
     run_both_ways,
     run_sequence,
@@ -55,54 +49,42 @@ class OptimizerConfig(TypedDict):
 
 ADAPTED, UNADAPTED = "adapted", "not adapted"
 COPIED, COPIED_NEAREST = "copied first mask", "copied nearest mask"
-_HELD_OUT_BATCHES = 4
 _HELD_OUT_SEED = zlib.crc32(b"held out")  # the k-th training sample is drawn from (seed, k)
 Setting = int | float | bool | list[float] | str  # of a config; text is tried in this order
 
 
-class BaseVOSTask(L.LightningModule, ABC):
+class BaseVOSTask(AdaptingModule):
     """A refinement network, trained offline and adapted online.
 
-    Subclasses build the network, say what it is adapted on and how it is propagated. They keep
-    their constructor arguments with ``save_hyperparameters``; these are plain values, so that a
-    checkpoint reloads by itself.
-
-    Attributes:
-        slots: Objects that the network answers for at once.
+    Subclasses build the network, say what it is adapted on and how it is propagated.
 
     Args:
         solver: How the network is trained offline.
-        adaptation: How copies of the network are fitted to a clip; its objects share the
-            iterations and the seconds.
+        adaptation: How copies of the network are fitted to a clip.
         baselines: Also run the network unadapted and the copied first mask, for comparison.
         crf: Sharpen the answers with a dense CRF.
         crf_settings: Its "preset" in ``CRF_PRESETS`` and any parameter of ``DenseCRF`` to change.
+        adapted_cache: Folder in which the adapted networks are kept; None keeps nothing.
         crf_tuning: Tune it, from these settings on, by this many held-out samples: before the first
             clip and for all of them if the network was trained, else for each clip by itself when
             the network has adapted to it. 0 keeps the settings; so does validation.
         precision: Arithmetic of the network.
     """
 
-    slots = 1
-
     def __init__(
         self,
         network: nn.Module,
         solver: Solver,
         adaptation: AdaptationSettings,
+        adapted_cache: str | None,
         baselines: bool,
         crf: bool,
         crf_settings: Mapping[str, object] | None,
         crf_tuning: int,
         precision: Precision,
     ) -> None:
-        super().__init__()
-        if adaptation.seconds is not None and adaptation.seconds <= 0:
-            raise ConfigError(f"time_per_sequence is {adaptation.seconds}; give some seconds.")
-        trained_modules(network, adaptation.adapter)  # or it fails at the first clip
-        self.network = network.to(memory_format=torch.channels_last)
+        super().__init__(network, adaptation, adapted_cache, precision)
         self.solver = solver
-        self.adaptation = adaptation
         self.baselines = baselines
         settings = {"preset": "default", **(crf_settings or {})}
         chosen = configured(CRF_PRESETS, settings, "CRF settings")
@@ -114,13 +96,8 @@ class BaseVOSTask(L.LightningModule, ABC):
             )
         self.crf_tuning = crf_tuning
         self._tuning: CRFTuning | None = None
-        self.precision = precision
         self._is_trained = False
         self._train_jaccard = MaskJaccard()
-
-    @abstractmethod
-    def make_sampler(self, frames: Sequence[AnnotatedFrame]) -> RefinementSampler:
-        """Return what draws training samples from annotated frames at the network's size."""
 
     @abstractmethod
     def make_propagator(self, network: Networks, job: ClipJob) -> Propagator:
@@ -129,15 +106,6 @@ class BaseVOSTask(L.LightningModule, ABC):
     def understand(self, job: ClipJob) -> ClipJob:
         """Return a job with what is made of its annotations; here they are taken as they are."""
         return job
-
-    def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
-        """Refine (B, 1, H, W) masks on (B, 3, H, W) frames; returns (B, 1, H, W) logits."""
-        return self._answer(self.network, image, previous_mask)
-
-    def _answer(self, network: Callable[..., Tensor], image: Tensor, mask: Tensor) -> Tensor:
-        with autocast(image.device, self.precision):
-            logits = network(image.to(memory_format=torch.channels_last), mask)
-        return logits.float()
 
     def configure_optimizers(self) -> OptimizerConfig:
         """Return the optimiser of the offline stage and its schedule, which advances every step."""
@@ -166,7 +134,7 @@ class BaseVOSTask(L.LightningModule, ABC):
 
     def training_step(self, batch: RefinementSample, batch_idx: int) -> Tensor:
         """Return the loss of a batch of refinement samples."""
-        logits = self._answer(self._in_training, batch["image"], batch["previous_mask"])
+        logits = self.answer(self._in_training, batch["image"], batch["previous_mask"])
         loss = refinement_loss(logits, batch["target"])
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch["target"]))
         self._train_jaccard.update(*object_masks(logits.detach(), batch["target"]))
@@ -193,11 +161,11 @@ class BaseVOSTask(L.LightningModule, ABC):
 
     def test_step(self, job: ClipJob, batch_idx: int) -> dict[str, SegmentedClip]:
         """Adapt to a clip, then segment it; a callback draws the label maps frame by frame."""
-        began = time.monotonic()
         job = self.understand(job)
-        adapted = self._adapt_to(job) if self.adaptation.iterations else self.network
+        adapted, seconds = self.adapted_to(job)
+        began = time.monotonic()
         tuning = self._tuning or self._tune_to_clip(job, adapted)
-        seconds = time.monotonic() - began
+        seconds += time.monotonic() - began
         crf = tuning.worthwhile if tuning else self.crf
         propagator = self.make_propagator(adapted, job)
         variants = {ADAPTED: self._run(propagator, job, crf)}
@@ -222,79 +190,6 @@ class BaseVOSTask(L.LightningModule, ABC):
     def check_weights(self, path: str | Path) -> None:
         """Refuse a checkpoint that is unreadable or belongs to another network."""
         require_fit(path, read_checkpoint(path), self.state_dict())
-
-    def _adapt_to(self, job: ClipJob) -> Networks:
-        """Fit a copy of the network to each object of a clip, the others being background to it.
-
-        The objects share the iterations, so a clip costs the same however many it shows. A network
-        of several slots is fitted to all of them at once.
-        The same whatever ran before and on which rank, unless the clock ends it.
-        """
-        clip = job.clip
-        began = time.monotonic()
-        sampler = self.make_sampler(annotated_frames(clip, job.size, job.given))
-        ids = job.object_ids
-
-        def left() -> float | None:
-            """Return what is left of the seconds."""
-            seconds = self.adaptation.seconds
-            return None if seconds is None else seconds - (time.monotonic() - began)
-
-        if self.slots > 1:
-            settings = replace(self.adaptation, seconds=left())
-            return self._adapt_on(clip.name, "all objects", sampler.all_of(ids), 0, settings)
-        iterations = math.ceil(self.adaptation.iterations / len(ids))
-        networks = {}
-        for done, object_id in enumerate(ids):
-            seconds = left()
-            if seconds is not None:  # shared by the objects that are left
-                seconds /= len(ids) - done
-            share = replace(self.adaptation, iterations=iterations, seconds=seconds)
-            what = f"object {object_id} ({done + 1} of {len(ids)})"
-            own = sampler.only(object_id)
-            networks[object_id] = self._adapt_on(clip.name, what, own, object_id, share)
-        return networks
-
-    def _adapt_on(
-        self,
-        clip: str,
-        what: str,
-        sampler: RefinementSampler,
-        object_id: int,
-        settings: AdaptationSettings,
-    ) -> nn.Module:
-        """Fit a copy of the network to samples of one object, or of all (object id 0)."""
-        # a short adaptation is looked at, too
-        check_every = max(1, min(settings.check_every, settings.iterations // 4))
-        settings = replace(settings, check_every=check_every)
-        seed = [torch.initial_seed() % 2**32, zlib.crc32(clip.encode()), object_id]
-        score = self._held_out(sampler, [*seed, 1])
-        metric = f"adapt/{clip}_{object_id}" if object_id else f"adapt/{clip}"
-        on_step = self._watch(f"{clip}: adapting to {what}", metric, settings.iterations)
-        drawing = sample_batches(
-            sampler, settings.batch_size, [*seed, 0], self.device, settings.workers
-        )
-        with torch.random.fork_rng(), torch.inference_mode(False), closing(drawing) as batches:
-            state = np.random.SeedSequence(seed).generate_state(1)
-            torch.manual_seed(int(state[0]))  # dropout
-            return adapt(self.network, batches, refinement_loss, settings, on_step, score)
-
-    def _held_out(self, sampler: RefinementSampler, seed: Sequence[int]) -> Score | None:
-        """Return what scores a network on samples kept aside, if adaptation asks for it."""
-        if not (self.adaptation.patience and self.adaptation.iterations):
-            return None
-        drawing = sample_batches(sampler, self.adaptation.batch_size, seed, self.device)
-        batches = list(islice(drawing, _HELD_OUT_BATCHES))
-
-        def score(network: nn.Module) -> float:
-            # the other ranks adapt to other clips
-            jaccard = MaskJaccard(sync_on_compute=False).to(self.device)
-            for batch in batches:
-                logits = self._answer(network, batch["image"], batch["previous_mask"])
-                jaccard.update(*object_masks(logits, batch["target"]))
-            return float(jaccard.compute())
-
-        return score
 
     def _tune_to_dataset(self, loader: object) -> None:
         """Tune the CRF on the annotated frames of all clips, those of the other ranks included."""
@@ -347,17 +242,6 @@ class BaseVOSTask(L.LightningModule, ABC):
         return predict_held_out(
             network, sampler, count, seed, self.device, batch_size, self.precision
         )
-
-    def _watch(self, label: str, metric: str, total: int) -> Callable[[int, float], None]:
-        """Return what tells the progress bar and the loggers about an adaptation."""
-
-        def on_step(step: int, loss: float) -> None:
-            report_progress(self.trainer, label, step + 1, total)
-            if step % 10 == 0:
-                for logger in self.loggers:
-                    logger.log_metrics({metric: loss}, step)
-
-        return on_step
 
     def _propagate(self, network: Networks, job: ClipJob) -> Iterator[LabelMap]:
         return self._run(self.make_propagator(network, job), job, self.crf)

@@ -71,6 +71,8 @@ class LucidTask(BaseVOSTask):
         time_per_sequence: Stop adapting after this many seconds, too.
         patience: Stop when the Jaccard index of held-out dreams has not risen for this many times
             25 steps; 0 goes on.
+        adapted_cache: Folder in which adapted networks are kept, so that runs that differ in
+            warping, coherence or CRF alone need not adapt again; null keeps nothing.
         dreams: What dreams are drawn from: "preset" (paper, official_code, frtm, adaptation) and
             any range of ``LucidRanges`` to change.
         previous_masks: What makes their earlier masks rough: "preset" (lucid, official_code,
@@ -118,6 +120,7 @@ class LucidTask(BaseVOSTask):
         adapter: str = "all",
         time_per_sequence: float | None = None,
         patience: int = 0,
+        adapted_cache: str | None = None,
         dreams: dict[str, Setting] | None = None,
         previous_masks: dict[str, Setting] | None = None,
         filling: Filling = "patches",
@@ -159,6 +162,7 @@ class LucidTask(BaseVOSTask):
                 compile=compile,
                 adapter=adapter,
             ),
+            adapted_cache,
             baselines,
             crf,
             crf_settings,

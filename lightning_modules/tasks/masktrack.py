@@ -62,6 +62,8 @@ class MaskTrackTask(BaseVOSTask):
         time_per_sequence: Stop fine-tuning after this many seconds, too.
         patience: Stop it when the Jaccard index of held-out samples has not risen for this many
             times 25 steps; 0 goes on.
+        adapted_cache: Folder in which fine-tuned networks are kept, so that runs that differ in
+            flow, coherence or CRF alone need not fine-tune again; null keeps nothing.
         online: Fine-tune at all.
         guidance: What the network is told of the frame before, in training and afterwards: its
             mask, only the box around it, or nothing.
@@ -109,6 +111,7 @@ class MaskTrackTask(BaseVOSTask):
         adapter: str = "all",
         time_per_sequence: float | None = None,
         patience: int = 0,
+        adapted_cache: str | None = None,
         online: bool = True,
         guidance: Guidance = "mask",
         deform: bool = True,
@@ -145,6 +148,7 @@ class MaskTrackTask(BaseVOSTask):
                 compile=compile,
                 adapter=adapter,
             ),
+            adapted_cache,
             baselines,
             crf,
             crf_settings,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import lightning as L
 import numpy as np
 import pytest
 import torch
@@ -16,7 +17,7 @@ from augment.lucid.sampler import LucidSampler
 from augment.refinement import RefinementSampler, StillSampler
 from datasets_vos import open_dataset
 from lightning_modules.metrics import MaskJaccard
-from lightning_modules.tasks import LucidTask, MaskTrackTask, base
+from lightning_modules.tasks import LucidTask, MaskTrackTask, adapting
 from tests.fakes import fake_frame, fake_label_map
 from vos_core.errors import CheckpointError, ConfigError
 from vos_core.optimisation import Solver
@@ -50,7 +51,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
         calls.append((int(colours.argmax()), settings))
         return nn.Identity()
 
-    monkeypatch.setattr(base, "adapt", fake_adapt)
+    monkeypatch.setattr(adapting, "adapt", fake_adapt)
     return calls
 
 
@@ -319,7 +320,7 @@ def test_patience_does_not_wait_for_other_ranks(monkeypatch: pytest.MonkeyPatch)
             self.distributed_available_fn = lambda: True
             self.dist_sync_fn = gather
 
-    monkeypatch.setattr(base, "MaskJaccard", OneOfSeveral)
+    monkeypatch.setattr(adapting, "MaskJaccard", OneOfSeveral)
     task = LucidTask(network_options=SMALL, patience=1)
     sampler = task.make_sampler([(fake_frame(0), fake_label_map(0))])
     score = task._held_out(sampler, [0])
@@ -377,7 +378,7 @@ def test_one_network_for_all_objects_is_adapted_once(
         adapted.append(next(batches))
         return adapt(network, batches, *args)
 
-    monkeypatch.setattr(base, "adapt", note)
+    monkeypatch.setattr(adapting, "adapt", note)
     job = job_of(davis_root)
     network = task._adapt_to(job)
     assert isinstance(network, nn.Module)
@@ -465,3 +466,40 @@ def test_objects_keep_their_slots_from_one_annotation_to_the_next(davis_root: Pa
 def test_masktrack_takes_neither_slots_nor_cues(option: str) -> None:
     with pytest.raises(ConfigError, match="no network options here"):
         MaskTrackTask("mask_refiner", {**SMALL, option: 2}, pretrained=False)
+
+
+def test_kept_networks_are_taken_where_only_what_follows_differs(
+    davis_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adaptations: list[AdaptationSettings] = []
+    plain = adapt
+
+    def counted(*args: object, **options: object) -> nn.Module:
+        adaptations.append(args[3])  # type: ignore[arg-type]
+        return plain(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(adapting, "adapt", counted)
+    job = job_of(davis_root)
+
+    def run(**settings: object) -> tuple[dict[int, nn.Module], float, int]:
+        torch.manual_seed(0)
+        task = lucid(adapted_cache=str(tmp_path), **settings)
+        task.trainer = L.Trainer(logger=False, enable_progress_bar=False)
+        adaptations.clear()
+        networks, seconds = task.adapted_to(job)
+        assert isinstance(networks, dict)
+        return networks, seconds, len(adaptations)
+
+    first, seconds, ran = run()
+    assert ran == len(first) == 3
+    for changed in ({}, {"coherence": None, "warp": False, "flow": None}, {"crf": True}):
+        again, told, ran = run(**changed)
+        assert (ran, told) == (0, seconds)
+        for object_id, network in again.items():
+            for key, value in network.state_dict().items():
+                assert torch.equal(value, first[object_id].state_dict()[key])
+    for changed in ({"adapt_lr": 0.02}, {"dreams": {"preset": "paper"}}, {"adapter": "decoder"}):
+        assert run(**changed)[2] == 3
+    # flow matters where dreams tell its motion
+    estimated = {"inputs": ["image+motion"], "motion": "estimated"}
+    assert [run(**estimated, flow=flow)[2] for flow in ("dis_fast", "dis_medium")] == [3, 3]

@@ -1,6 +1,7 @@
 """From annotated frames to a whole clip."""
 
 from vos_core.propagation.adaptation import AdaptationSettings, Score, adapt, compiled
+from vos_core.propagation.adapted_cache import AdaptedCache, adaptation_key
 from vos_core.propagation.baselines import FirstMaskCopier
 from vos_core.propagation.both_ways import run_both_ways
 from vos_core.propagation.boxes import masks_from_boxes
@@ -16,6 +17,7 @@ from vos_core.propagation.run import Propagator, Refinement, run_sequence
 
 __all__ = [
     "AdaptationSettings",
+    "AdaptedCache",
     "FirstMaskCopier",
     "Guidance",
     "MaskPropagator",
@@ -25,6 +27,7 @@ __all__ = [
     "Refinement",
     "Score",
     "adapt",
+    "adaptation_key",
     "compiled",
     "masks_from_boxes",
     "merge_logits",
