@@ -208,6 +208,7 @@ def segment(args: Sequence[str]) -> None:
         f"--data.root={options.video}",
         f"--data.mask={options.mask}",
         "--trainer.logger=false",
+        "--trainer.devices=1",
         f"--trainer.default_root_dir={options.out}",
     ]
     if options.ckpt_path:

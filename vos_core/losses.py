@@ -12,13 +12,14 @@ def refinement_loss(logits: Tensor, target: Tensor) -> Tensor:
 
     Args:
         logits: (K * B, S, H, W) float, the scores of S objects over that of background, of K
-            networks one after the other.
+            networks one after the other. Their losses are added, so each learns as if alone.
         target: (B, H, W) int64; 0 background, 1..S the object, 255 void.
 
     Returns:
         Scalar; 0 if every pixel is void.
     """
-    target = target.repeat(len(logits) // len(target), 1, 1)
+    networks = len(logits) // len(target)
+    target = target.repeat(networks, 1, 1)
     valid = target != VOID
     if logits.shape[1] == 1:
         losses = F.binary_cross_entropy_with_logits(
@@ -27,7 +28,7 @@ def refinement_loss(logits: Tensor, target: Tensor) -> Tensor:
     else:
         scores = torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1)
         losses = F.cross_entropy(scores, target.masked_fill(~valid, 0), reduction="none")
-    return torch.where(valid, losses, 0).sum() / valid.sum().clamp(min=1)
+    return networks * torch.where(valid, losses, 0).sum() / valid.sum().clamp(min=1)
 
 
 def object_masks(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, PolynomialLR
+from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR, PolynomialLR
 
 from vos_core.errors import ConfigError
 
-SolverKind = Literal["adamw", "sgd"]
+SolverKind = Literal["adamw", "sgd", "sgd_constant"]
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,11 @@ class Solver:
 
     Attributes:
         kind: "adamw", whose learning rate rises for a tenth of the steps and then falls to zero,
-            or "sgd" with momentum, whose rate falls by DeepLab's "poly" rule, (1 - t)^0.9.
+            "sgd" with momentum, whose rate falls by DeepLab's "poly" rule, (1 - t)^0.9, or
+            "sgd_constant", whose rate stays.
         lr: Learning rate at its peak.
         weight_decay: Of either.
-        momentum: Of SGD.
+        momentum: Of either SGD.
         head_rate: Factor of the rate of the network's last layers; twice as much for their biases
             (DeepLabv2: 10 and 20). 1 treats all layers and biases alike.
     """
@@ -44,8 +45,10 @@ class Solver:
             ConfigError: If ``head_rate`` is not 1 and the network does not name its last layers.
         """
         groups = self._groups(network)
-        if self.kind == "sgd":
+        if self.kind != "adamw":
             sgd = torch.optim.SGD(groups, self.lr, self.momentum, weight_decay=self.weight_decay)
+            if self.kind == "sgd_constant":
+                return sgd, ConstantLR(sgd, factor=1.0)
             return sgd, PolynomialLR(sgd, total_iters=steps, power=0.9)
         adamw = torch.optim.AdamW(groups, self.lr, weight_decay=self.weight_decay)
         peaks = [float(group["lr"]) for group in adamw.param_groups]

@@ -58,19 +58,19 @@ class RecordRun(L.Callback):
         self, trainer: L.Trainer, module: L.LightningModule, outputs: STEP_OUTPUT, *args: Any
     ) -> None:
         """Score a clip."""
-        self._keep(trainer, _segmented(outputs), folder=None)
+        self._keep(trainer, outputs, folder=None)
 
     def on_test_batch_end(
         self, trainer: L.Trainer, module: L.LightningModule, outputs: STEP_OUTPUT, *args: Any
     ) -> None:
         """Write and score a clip."""
-        self._keep(trainer, _segmented(outputs), folder=self._folder)
+        self._keep(trainer, outputs, folder=self._folder)
 
     def on_predict_batch_end(
         self, trainer: L.Trainer, module: L.LightningModule, outputs: STEP_OUTPUT, *args: Any
     ) -> None:
         """Write a clip."""
-        self._keep(trainer, _segmented(outputs), folder=self._folder)
+        self._keep(trainer, outputs, folder=self._folder)
 
     def on_validation_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Log J&F, J and F of the weights as they are."""
@@ -108,7 +108,10 @@ class RecordRun(L.Callback):
         records = gather(trainer, self._records)
         announce(trainer, f"{len(records)} clips segmented; see {self._folder / 'overlays'}")
 
-    def _keep(self, trainer: L.Trainer, segmented: SegmentedClip, folder: Path | None) -> None:
+    def _keep(self, trainer: L.Trainer, outputs: STEP_OUTPUT, folder: Path | None) -> None:
+        if outputs is None:  # this rank had no clip
+            return
+        segmented = _segmented(outputs)
         clip = segmented.job.clip
         segmented = _with_progress(trainer, segmented)
         record = record_clip(segmented, folder, self.fps, self.worst_frames)

@@ -15,7 +15,7 @@ from datasets_vos import PROTOCOLS, VOSDataset, open_dataset
 from datasets_vos.annotating import Annotate, annotate_frames, frames_to_annotate
 from datasets_vos.base import DiskClip
 from datasets_vos.scoring import categories_of
-from lightning_modules.datamodules.samplers import BalancedSampler, StreamSampler
+from lightning_modules.datamodules.samplers import IDLE, BalancedSampler, StreamSampler
 from vos_core.errors import ConfigError
 from vos_core.metrics import DataInfo
 from vos_core.types import Annotation, ClipJob
@@ -41,7 +41,7 @@ class SampleSource(ABC, Generic[Sample]):
         return gathered
 
 
-class _Jobs(Dataset[ClipJob]):
+class _Jobs(Dataset[ClipJob | None]):
     """One clip per item."""
 
     def __init__(
@@ -59,7 +59,9 @@ class _Jobs(Dataset[ClipJob]):
     def __len__(self) -> int:
         return len(self._clips)
 
-    def __getitem__(self, index: int) -> ClipJob:
+    def __getitem__(self, index: int) -> ClipJob | None:
+        if index == IDLE:
+            return None
         clip = self._clips[index]
         # The first mask is given, and in the test splits of DAVIS 2017 it is the only one.
         protocol = self._protocol if len(clip.truth_frames) > 1 else None
@@ -175,15 +177,15 @@ class BaseVOSDataModule(L.LightningDataModule, ABC):
             worker_init_fn=no_threads,
         )
 
-    def val_dataloader(self) -> DataLoader[ClipJob]:
+    def val_dataloader(self) -> DataLoader[ClipJob | None]:
         """Return the clips, one a step."""
         return self._clip_loader()
 
-    def test_dataloader(self) -> DataLoader[ClipJob]:
+    def test_dataloader(self) -> DataLoader[ClipJob | None]:
         """Return the clips, one a step."""
         return self._clip_loader()
 
-    def predict_dataloader(self) -> DataLoader[ClipJob]:
+    def predict_dataloader(self) -> DataLoader[ClipJob | None]:
         """Return the clips, one a step."""
         return self._clip_loader()
 
@@ -191,7 +193,7 @@ class BaseVOSDataModule(L.LightningDataModule, ABC):
         self, batch: object, device: torch.device, dataloader_idx: int
     ) -> object:
         """Move training batches; a clip stays where it is and is read frame by frame."""
-        if isinstance(batch, ClipJob):
+        if batch is None or isinstance(batch, ClipJob):
             return batch
         if self._source is not None:
             batch = self._source.join(batch, device)
@@ -234,7 +236,7 @@ class BaseVOSDataModule(L.LightningDataModule, ABC):
     def _split_name(self, split: str | None) -> str | None:
         return split or _DEFAULT_SPLIT.get(self._dataset)
 
-    def _clip_loader(self) -> DataLoader[ClipJob]:
+    def _clip_loader(self) -> DataLoader[ClipJob | None]:
         clips = self.test_clips()
         lengths = [len(clip.frame_names) for clip in clips]
         return DataLoader(

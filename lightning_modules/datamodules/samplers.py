@@ -38,11 +38,15 @@ class StreamSampler(Sampler[int]):
         return self._share
 
 
+IDLE = -1
+"""In place of a clip, where there are fewer clips than ranks: a loader may not be empty."""
+
+
 class BalancedSampler(Sampler[int]):
     """Deals clips out to the ranks so that each has about the same number of frames.
 
     Longest first, each to the rank with the least work so far. Every clip goes to exactly one
-    rank; none is repeated, so means over clips stay right.
+    rank; none is repeated, so means over clips stay right. A rank that gets none gets :data:`IDLE`.
 
     Args:
         lengths: Frames of each clip.
@@ -57,7 +61,7 @@ class BalancedSampler(Sampler[int]):
             lightest = loads.index(min(loads))
             loads[lightest] += lengths[index]
             shares[lightest].append(index)
-        self._indices = sorted(shares[rank])
+        self._indices = sorted(shares[rank]) or [IDLE]
 
     def __iter__(self) -> Iterator[int]:
         """Yield this rank's clips."""

@@ -100,6 +100,22 @@ class VideoDataModule(BaseVOSDataModule):
         self._train_fraction = train_fraction
         self._frames: Sequence[AnnotatedFrame] | None = None
 
+    @property
+    def trains_on_given(self) -> bool:
+        """Whether it trains on what is given of the clips that are tested on."""
+        return self._train_sets is None and self._train_split is None
+
+    def setup(self, stage: str) -> None:
+        """Open everything; refuse a network of too few slots for the clips.
+
+        Raises:
+            ConfigError: If a clip has more objects, or as in the base class.
+        """
+        task = self.trainer.lightning_module if self.trainer else None
+        if isinstance(task, BaseVOSTask):
+            self._require_slots(task.slots)
+        super().setup(stage)
+
     def open_training(self) -> None:
         """Open the frames to train on; those of the dataset itself are read and kept."""
         if self._frames is not None:
@@ -121,16 +137,10 @@ class VideoDataModule(BaseVOSDataModule):
         task = self.trainer.lightning_module if self.trainer else None
         if self._frames is None or not isinstance(task, BaseVOSTask):
             raise ConfigError("training samples are drawn by a task; fit one of BaseVOSTask.")
-        self._require_slots(task.slots)
         device = task.trainer.strategy.root_device
         return _Refinements(task.make_sampler(self._frames), device)
 
     def _require_slots(self, slots: int) -> None:
-        """Refuse a network of too few slots before it is trained.
-
-        Raises:
-            ConfigError: If a clip that it is to be tested on has more objects.
-        """
         for clip in self.test_clips():
             annotations = self.given(clip) or clip.annotations
             count = len({i for given in annotations for i in given.object_ids})

@@ -5,6 +5,7 @@ import time
 import zlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypedDict, cast
@@ -47,8 +48,12 @@ class OptimizerConfig(TypedDict):
     lr_scheduler: LRSchedulerConfigType
 
 
+Answer = dict[str, SegmentedClip]
+"""What a step hands to the callbacks, under "segmented"."""
+
 ADAPTED, UNADAPTED = "adapted", "not adapted"
 COPIED, COPIED_NEAREST = "copied first mask", "copied nearest mask"
+_PRECISIONS: dict[str, Precision] = {"16-mixed": "float16", "bf16-mixed": "bfloat16"}
 _HELD_OUT_SEED = zlib.crc32(b"held out")  # the k-th training sample is drawn from (seed, k)
 Setting = int | float | bool | list[float] | str  # of a config; text is tried in this order
 
@@ -116,13 +121,20 @@ class BaseVOSTask(AdaptingModule):
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
+    def setup(self, stage: str) -> None:
+        """Take over the trainer's arithmetic, if free to; clips are segmented outside of it."""
+        chosen = _PRECISIONS.get(str(self.trainer.precision))
+        if chosen and self.precision == "auto":
+            self.precision = chosen
+            self.adaptation = replace(self.adaptation, precision=chosen)
+
     def on_fit_start(self) -> None:
         """Refuse to train where small gradients would vanish.
 
         Raises:
             ConfigError: If the network is to compute in float16, but not by the trainer's doing.
         """
-        if self.precision == "float16":
+        if self.hparams["precision"] == "float16":
             raise ConfigError(
                 "precision float16 is for adaptation, which scales its losses; to train in it, say "
                 "--trainer.precision 16-mixed and leave --model.precision at auto."
@@ -145,8 +157,10 @@ class BaseVOSTask(AdaptingModule):
     def _in_training(self) -> Callable[..., Tensor]:
         return compiled(self.network) if self.adaptation.compile else self.network
 
-    def validation_step(self, job: ClipJob, batch_idx: int) -> dict[str, SegmentedClip]:
-        """Segment a clip with the weights as they are."""
+    def validation_step(self, job: ClipJob | None, batch_idx: int) -> Answer | None:
+        """Segment a clip with the weights as they are; a rank that has none has nothing to do."""
+        if job is None:
+            return None
         job = self.understand(job)
         variants = {UNADAPTED: self._propagate(self.network, job)}
         return {"segmented": SegmentedClip(job, variants, seconds_adapt=0.0)}
@@ -159,8 +173,10 @@ class BaseVOSTask(AdaptingModule):
         """Tune the CRF as for a test."""
         self._tune_to_dataset(self.trainer.predict_dataloaders)
 
-    def test_step(self, job: ClipJob, batch_idx: int) -> dict[str, SegmentedClip]:
+    def test_step(self, job: ClipJob | None, batch_idx: int) -> Answer | None:
         """Adapt to a clip, then segment it; a callback draws the label maps frame by frame."""
+        if job is None:
+            return None
         job = self.understand(job)
         adapted, seconds = self.adapted_to(job)
         began = time.monotonic()
@@ -168,9 +184,10 @@ class BaseVOSTask(AdaptingModule):
         seconds += time.monotonic() - began
         crf = tuning.worthwhile if tuning else self.crf
         propagator = self.make_propagator(adapted, job)
-        variants = {ADAPTED: self._run(propagator, job, crf)}
+        adapts = self.adaptation.iterations > 0
+        variants = {ADAPTED if adapts else UNADAPTED: self._run(propagator, job, crf)}
         if self.baselines and job.protocol:
-            if self._is_trained:
+            if self._is_trained and adapts:
                 unadapted = self.make_propagator(self.network, job)
                 variants[UNADAPTED] = self._run(unadapted, job, crf)
             label = COPIED_NEAREST if job.both_ways else COPIED
@@ -179,7 +196,7 @@ class BaseVOSTask(AdaptingModule):
         segmented = SegmentedClip(job, variants, seconds, propagator.counts, tuned)
         return {"segmented": segmented}
 
-    def predict_step(self, job: ClipJob, batch_idx: int) -> dict[str, SegmentedClip]:
+    def predict_step(self, job: ClipJob | None, batch_idx: int) -> Answer | None:
         """Adapt to a clip, then segment it."""
         return self.test_step(job, batch_idx)
 

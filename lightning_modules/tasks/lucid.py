@@ -57,7 +57,8 @@ class LucidTask(BaseVOSTask):
             "semantics", or some joined by "+", such as "image+motion". The answers of several are
             averaged: [image, motion] are the two streams of the paper.
         slots: Objects that one network answers for at once; 1 adapts a network to each object.
-        solver: Of both stages: "adamw", or "sgd" as published.
+        solver: Of both stages: "adamw", "sgd" under DeepLab's "poly" schedule, or "sgd_constant",
+            which is as published.
         lr: Peak learning rate of the offline (per-dataset) stage.
         weight_decay: Of both stages.
         adapt_iterations: Steps per sequence, shared by its objects; 0 switches them off.
@@ -69,8 +70,8 @@ class LucidTask(BaseVOSTask):
         adapter: What adaptation trains: all, last_layers, decoder, normalisation, lora:RANK, or
             stream:K, the K-th of several inputs' networks.
         time_per_sequence: Stop adapting after this many seconds, too.
-        patience: Stop when the Jaccard index of held-out dreams has not risen for this many times
-            25 steps; 0 goes on.
+        patience: Stop when the Jaccard index of held-out dreams has not risen for this many checks,
+            one every 25 steps, or every quarter of an object's if it has fewer than 100; 0 goes on.
         adapted_cache: Folder in which adapted networks are kept, so that runs that differ in
             warping, coherence or CRF alone need not adapt again; null keeps nothing.
         dreams: What dreams are drawn from: "preset" (paper, official_code, frtm, adaptation) and

@@ -12,14 +12,15 @@ video it is fine-tuned online on the annotated frame, flipped, rotated and with 
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 from augment.deformation import PREVIOUS_MASKS, MaskDeformation
 from augment.refinement import AnnotatedFrame, RefinementSampler, StillSampler
 from augment.settings import configured
-from lightning_modules.checkpoints import load_refiner
+from lightning_modules.checkpoints import load_refiner, read_checkpoint
 from lightning_modules.tasks.base import BaseVOSTask, Setting
-from vos_core.errors import ConfigError
+from vos_core.errors import CheckpointError, ConfigError
 from vos_core.flow import flow_source
 from vos_core.networks import build_network
 from vos_core.optimisation import Solver, SolverKind
@@ -47,7 +48,8 @@ class MaskTrackTask(BaseVOSTask):
             "mask_refiner".
         network_options: What else the network is built from, such as "encoder".
         pretrained: Start from ImageNet weights.
-        solver: Of both stages: "sgd" under DeepLab's "poly" schedule as published, or "adamw".
+        solver: Of both stages: "sgd" under DeepLab's "poly" schedule as published, "sgd_constant",
+            or "adamw".
         lr: Initial learning rate of the offline stage (section 4: 1e-3).
         momentum: Of SGD (section 4).
         weight_decay: Of both stages (section 4).
@@ -61,7 +63,8 @@ class MaskTrackTask(BaseVOSTask):
         adapter: What fine-tuning trains: all, last_layers, decoder, normalisation, or lora:RANK.
         time_per_sequence: Stop fine-tuning after this many seconds, too.
         patience: Stop it when the Jaccard index of held-out samples has not risen for this many
-            times 25 steps; 0 goes on.
+            checks, one every 25 steps, or every quarter of an object's if it has fewer than 100; 0
+            goes on.
         adapted_cache: Folder in which fine-tuned networks are kept, so that runs that differ in
             flow, coherence or CRF alone need not fine-tune again; null keeps nothing.
         online: Fine-tune at all.
@@ -168,6 +171,31 @@ class MaskTrackTask(BaseVOSTask):
             dilate=dilate,
         )
 
+    def check_weights(self, path: str | Path) -> None:
+        """Refuse a checkpoint of another network, or of one that was guided otherwise."""
+        super().check_weights(path)
+        own = self.hparams["guidance"]
+        told = read_checkpoint(path).get("hyper_parameters", {}).get("guidance", own)
+        if told != own:
+            raise CheckpointError(
+                f"{path} was trained with guidance {told!r}, not {own!r}; give the same under "
+                "--model.guidance."
+            )
+
+    def on_fit_start(self) -> None:
+        """Refuse to train on masks of which only the boxes are to be known.
+
+        Raises:
+            ConfigError: If so, or as in the base class.
+        """
+        super().on_fit_start()
+        data = getattr(self.trainer, "datamodule", None)
+        if self._box_network and getattr(data, "trains_on_given", False):
+            raise ConfigError(
+                "box_network leaves only boxes to be known of what is tested on, so it cannot be "
+                "trained on; give data.train_sets or data.train_split."
+            )
+
     def understand(self, job: ClipJob) -> ClipJob:
         """Find the masks in the boxes, if only these are to be known."""
         for network in self._box_network:
@@ -223,10 +251,11 @@ def ablated(
     if guidance == "none":
         return replace(ranges, dilation=0, growth=0, empty=1.0)
     if guidance == "box":
-        ranges = replace(ranges, box=True, removed=0, added=0, partial=0)
+        ranges = replace(ranges, box=True, angle=0, shear=0, removed=0, added=0, partial=0)
         nonrigid = dilate = False
     if not deform:
-        ranges = replace(ranges, scale=0, angle=0, shear=0, shift=0, removed=0, added=0, partial=0)
+        ranges = replace(ranges, scale=0, angle=0, shear=0, shift=0)
+        ranges = replace(ranges, removed=0, added=0, partial=0, empty=0)
     if not (deform and nonrigid):
         ranges = replace(ranges, spline_points=0)
     return ranges if deform and dilate else replace(ranges, dilation=0, growth=0)

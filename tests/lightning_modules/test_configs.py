@@ -101,11 +101,13 @@ def test_a_row_of_a_sweep_leaves_the_data_alone(
 ) -> None:
     plan = yaml.safe_load(sweep.read_text())
     command = [part for part in plan["command"] if part not in ("${env}", "${interpreter}")]
-    rows = plan["parameters"].get("config", {}).get("values", [None])
+    choices = {key: each.get("values", []) for key, each in plan["parameters"].items()}
+    # as W&B writes them; each value once, the others left out
+    rows = [f"--{key}={value}" for key, values in choices.items() for value in values]
     for row in rows:
         args: list[str] = []
         for part in command[1:]:
-            args += ([f"--config={row}"] if row else []) if part == "${args}" else [part]
+            args += [row] if part == "${args}" else [part]
         with pytest.raises(SystemExit):
             main([*args, "--print_config"])
         used = yaml.safe_load(capsys.readouterr().out)

@@ -123,8 +123,11 @@ def test_checkpoint_brings_weights_but_no_settings(
         f"--trainer.default_root_dir={tmp_path}",
     )
     scores = json.loads((tmp_path / "lucid" / "version_0" / "scores.json").read_text())
-    # the checkpoint was saved with adapt_iterations 2; what was typed wins, so nothing changes
-    assert scores["global"] == scores["baselines"]["not adapted"]
+    # the checkpoint was saved with adapt_iterations 2; what was typed wins
+    validated = [row for row in csv.DictReader((fitted / "metrics.csv").open()) if row["val/J&F"]]
+    assert scores["global"]["J&F_mean"] == pytest.approx(float(validated[-1]["val/J&F"]), abs=1e-6)
+    # it is not shown again beside itself
+    assert set(scores["baselines"]) == {"copied first mask"}
 
 
 def test_checkpoint_of_another_network_is_refused(
@@ -279,6 +282,8 @@ def test_too_few_slots_are_refused_before_training(
 ) -> None:
     options = [*SMALL, *on(davis_root), *small(), f"--trainer.default_root_dir={tmp_path}"]
     # two objects in each annotated frame, but a third one enters late
-    assert main(["fit", "--config=lucid.yaml", "--model.slots=2", *options]) == 2
-    assert "cat has 3 objects, but the network 2 slots" in capsys.readouterr().err
+    for command in ("fit", "test", "predict"):
+        assert main([command, "--config=lucid.yaml", "--model.slots=2", *options]) == 2
+        assert "cat has 3 objects, but the network 2 slots" in capsys.readouterr().err
     assert not list(tmp_path.rglob("*.ckpt"))
+    assert not list(tmp_path.rglob("*.png"))

@@ -2,8 +2,10 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import lightning as L
 import numpy as np
@@ -16,6 +18,7 @@ from augment.lucid import PRESETS
 from augment.lucid.sampler import LucidSampler
 from augment.refinement import RefinementSampler, StillSampler
 from datasets_vos import open_dataset
+from lightning_modules.datamodules import VideoDataModule
 from lightning_modules.metrics import MaskJaccard
 from lightning_modules.tasks import LucidTask, MaskTrackTask, adapting
 from tests.fakes import fake_frame, fake_label_map
@@ -124,11 +127,16 @@ def test_the_rows_of_the_ablation_change_what_they_say_and_nothing_else(davis_ro
     assert rough(job, nonrigid=False) == (replace(published, spline_points=0), 5)
     still = replace(published, spline_points=0, scale=0, shift=0, dilation=0)
     assert rough(job, deform=False) == (still, 0)
+    # rough masks of other presets are the true ones then, too, and none is empty
+    copied, _ = rough(job, deform=False, previous_masks={"preset": "adaptation", "added": 4})
+    assert copied == replace(still, spline_shift=0.15)  # of no points
     assert rough(job, guidance="box") == (PREVIOUS_MASKS["jittered_box"], 0)
     # boxes are boxes, whatever a config says of masks
     of_masks = {"preset": "adaptation", "added": 3}
     boxes, dilation = rough(job, guidance="box", previous_masks=of_masks)
     assert (boxes.box, boxes.spline_points, boxes.added, boxes.dilation) == (True, 0, 0, 0)
+    turned, _ = rough(job, guidance="box", previous_masks={"angle": 10, "shear": 0.1})
+    assert (turned.angle, turned.shear) == (0, 0)  # boxes stand upright
     assert (boxes.scale, boxes.shift, dilation) == (0.1, 0.15, 0)
     assert rough(job, guidance="none") == (replace(published, dilation=0, empty=1.0), 0)
     assert rough(job, previous_masks={"dilation": 3}) == (replace(published, dilation=3), 3)
@@ -503,3 +511,48 @@ def test_kept_networks_are_taken_where_only_what_follows_differs(
     # flow matters where dreams tell its motion
     estimated = {"inputs": ["image+motion"], "motion": "estimated"}
     assert [run(**estimated, flow=flow)[2] for flow in ("dis_fast", "dis_medium")] == [3, 3]
+
+
+@pytest.mark.parametrize("kind", ["lucid", "masktrack"])
+@pytest.mark.parametrize(
+    ("trainers", "own", "expected"),
+    [
+        ("32-true", "auto", "auto"),
+        ("bf16-mixed", "auto", "bfloat16"),
+        ("16-mixed", "auto", "float16"),
+        ("bf16-mixed", "float32", "float32"),
+    ],
+)
+def test_adaptation_and_propagation_compute_as_the_trainer_does_if_free_to(
+    kind: str, trainers: str, own: str, expected: str, davis_root: Path
+) -> None:
+    task = small_task(kind, precision=own)
+    trainer = SimpleNamespace(precision=trainers)
+    task._trainer = trainer
+    task.setup("test")
+    assert (task.precision, task.adaptation.precision) == (expected, expected)
+    task._trainer = None
+    propagator = task.make_propagator(task.network, job_of(davis_root))
+    assert isinstance(propagator, MaskPropagator)
+    assert propagator._precision == expected
+
+
+def test_weights_that_were_guided_otherwise_are_refused(tmp_path: Path) -> None:
+    boxes = masktrack(guidance="box")
+    path = tmp_path / "boxes.ckpt"
+    state = {"state_dict": boxes.state_dict(), "hyper_parameters": dict(boxes.hparams)}
+    torch.save(state, path)
+    boxes.check_weights(path)
+    with pytest.raises(CheckpointError, match="guidance 'box', not 'mask'"):
+        masktrack().check_weights(path)
+
+
+def test_nothing_is_trained_on_masks_of_which_only_boxes_are_known(tmp_path: Path) -> None:
+    boxes = masktrack(guidance="box")
+    state = {"state_dict": boxes.state_dict(), "hyper_parameters": dict(boxes.hparams)}
+    torch.save(state, tmp_path / "boxes.ckpt")
+    task = masktrack(box_network=str(tmp_path / "boxes.ckpt"))
+    for data, refused in ((VideoDataModule(), True), (VideoDataModule(train_split="train"), False)):
+        task._trainer = SimpleNamespace(datamodule=data)
+        with pytest.raises(ConfigError, match="only boxes") if refused else nullcontext():
+            task.on_fit_start()

@@ -71,6 +71,29 @@ def test_an_object_of_which_nothing_is_found_keeps_its_box() -> None:
     np.testing.assert_array_equal(found.label_map, dark)
 
 
+def test_an_object_of_which_nothing_is_found_erases_no_other() -> None:
+    class FirstOnly(nn.Module):
+        def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
+            first = torch.arange(len(image)).view(-1, 1, 1, 1) == 0
+            return torch.where(first, 10.0, -10.0).expand_as(previous_mask)
+
+    label_map = np.zeros(SIZE, dtype=np.uint8)
+    label_map[10:20, 10:30] = 3
+    inner, outer = label_map.copy(), label_map.copy()
+    inner[12:16, 15:25] = 9
+    outer[5, 5] = outer[24, 34] = 9
+    around = label_map.copy()
+    around[5:25, 5:35] = np.where(label_map[5:25, 5:35] == 3, 3, 9)
+    with pytest.warns(UserWarning, match="nothing is found in the box of object 9"):
+        found = find(FirstOnly(), Annotation(0, outer, (3, 9)))
+    np.testing.assert_array_equal(found.label_map, around)
+    with pytest.warns(UserWarning, match="nothing is found in the box of object 9"):
+        found = find(FirstOnly(), Annotation(0, inner, (3, 9)))
+    # all of the box is the other's, which keeps all but a pixel
+    assert (found.label_map[12:16, 15:25] == 9).sum() == (found.label_map == 9).sum() == 1
+    assert (found.label_map == 3).sum() == 199
+
+
 def test_nothing_is_found_outside_of_the_box() -> None:
     class Everything(nn.Module):
         def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:

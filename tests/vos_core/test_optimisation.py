@@ -40,6 +40,17 @@ def test_sgd_decays_by_the_poly_rule() -> None:
     assert optimizer.param_groups[0]["lr"] == 0
 
 
+def test_a_constant_rate_stays() -> None:
+    optimizer, schedule = Solver("sgd_constant", lr=0.1, weight_decay=0, momentum=0.8).build(
+        Two(), 3
+    )
+    for _ in range(5):
+        assert optimizer.param_groups[0]["lr"] == 0.1
+        optimizer.step()
+        schedule.step()
+    assert optimizer.param_groups[0]["momentum"] == 0.8
+
+
 def test_the_last_layers_learn_faster_and_their_biases_twice_as_fast() -> None:
     network = Two()
     optimizer, schedule = Solver("sgd", lr=0.1, weight_decay=0, head_rate=10).build(network, 4)

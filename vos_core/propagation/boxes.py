@@ -41,8 +41,8 @@ def masks_from_boxes(
         precision: Its arithmetic.
 
     Returns:
-        Annotations of the same frames and objects. An object of which nothing is found keeps its
-        box, with a warning.
+        Annotations of the same frames and objects. An object of which nothing is found keeps what
+        of its box is free, or a pixel of it if nothing is, with a warning.
     """
     found = []
     for annotation, (image, labels) in zip(
@@ -68,10 +68,15 @@ def _complete(label_map: LabelMap, annotation: Annotation, clip: Clip) -> LabelM
         if not (label_map == object_id).any():
             warnings.warn(
                 f"{clip.name}: nothing is found in the box of object {object_id} in frame "
-                f"{clip.frame_names[annotation.frame]}, so all of it is taken.",
+                f"{clip.frame_names[annotation.frame]}, so all of it that is free is taken.",
                 stacklevel=3,
             )
-            label_map[_box(annotation.label_map == object_id).numpy() > 0] = object_id
+            box = _box(annotation.label_map == object_id).numpy() > 0
+            free = box & (label_map == 0)
+            rows, columns = np.nonzero(free if free.any() else box)
+            middle = len(rows) // 2
+            taken = slice(None) if free.any() else slice(middle, middle + 1)
+            label_map[rows[taken], columns[taken]] = object_id
     return label_map
 
 
