@@ -3,6 +3,7 @@
 import importlib
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -12,7 +13,7 @@ COMMANDS = {
     "validate": ("lightning_modules.cli", "validate", "score the weights as they are, unadapted"),
     "test": ("lightning_modules.cli", "test", "adapt to each sequence, segment it, score it"),
     "predict": ("lightning_modules.cli", "predict", "adapt to each sequence and segment it"),
-    "segment": ("lightning_modules.cli", "segment", "segment your own video from its first mask"),
+    "segment": ("lightning_modules.segment", "main", "segment your own video from its first mask"),
     "evaluate": ("datasets_vos.commands.evaluate", "main", "score stored masks"),
     "leaderboard": (
         "datasets_vos.commands.leaderboard",
@@ -26,6 +27,8 @@ COMMANDS = {
         "dataset tools: verify, preview, export, ...",
     ),
 }
+
+_TERMINATED = 143  # as of a program that SIGTERM ends
 
 USAGE = """usage: python cli.py COMMAND [options]
 
@@ -42,8 +45,11 @@ def main(args: Sequence[str] | None = None) -> int:
 
     Returns:
         Exit status: 0 on success, 2 on a mistake in the input, 130 after Ctrl-C, 141 if what reads
-        the output has stopped reading.
+        the output has stopped reading, 143 if the process was asked to end.
     """
+    if args is None:
+        # Lightning would make a note of it and go on; timeout, Slurm and Docker mean what they say
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     arguments = list(sys.argv[1:] if args is None else args)
     if not arguments or arguments[0] in ("-h", "--help"):
         lines = [f"  {name:11} {help_text}" for name, (_, _, help_text) in COMMANDS.items()]
@@ -74,14 +80,23 @@ def main(args: Sequence[str] | None = None) -> int:
         where = error.filename or "unnamed file"
         print(f"error: {where}: permission denied; check who may use it.", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("stopped; what was finished is kept", file=sys.stderr)
-        return 130
-    except (BrokenPipeError, SystemExit) as stop:
-        if not _reader_left(stop):
-            raise
-        return 141  # as of a program that SIGPIPE ends
+    except (KeyboardInterrupt, BrokenPipeError, SystemExit) as stop:
+        return _status(stop)
     return 0
+
+
+def _status(stop: BaseException) -> int:
+    """Return the exit status of a command that was stopped; others go on to end the process."""
+    # Lightning turns Ctrl-C into an exit of status 1
+    interrupted = isinstance(stop, KeyboardInterrupt) or isinstance(
+        stop.__context__, KeyboardInterrupt
+    )
+    if interrupted or (isinstance(stop, SystemExit) and stop.code == _TERMINATED):
+        print("stopped; what was finished is kept", file=sys.stderr)
+        return 130 if interrupted else _TERMINATED
+    if not _reader_left(stop):
+        raise stop
+    return 141  # as of a program that SIGPIPE ends
 
 
 def _reader_left(stop: BaseException) -> bool:

@@ -1,4 +1,4 @@
-"""``fit``, ``validate``, ``test``, ``predict`` and ``segment``: Lightning's command line, tuned.
+"""``fit``, ``validate``, ``test`` and ``predict``: Lightning's command line, tuned.
 
 What differs from a plain ``LightningCLI``: configs are found by their bare name; mistakes are
 answered in one sentence with the nearest valid name; every run has its own folder under ``runs/``
@@ -9,6 +9,7 @@ checkpoint brings its weights only, never settings that override what was typed.
 import logging
 import netrc
 import os
+import shutil
 import warnings
 from collections.abc import Sequence
 from functools import partial
@@ -18,6 +19,7 @@ from urllib.parse import urlparse
 
 import lightning as L
 import wandb
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import (
     ArgsType,
     LightningArgumentParser,
@@ -30,7 +32,7 @@ from lightning_modules.callbacks import RecordRun, SuiteProgressBar
 from lightning_modules.datamodules import BaseVOSDataModule
 from lightning_modules.parser import SuiteParser, find_config
 from lightning_modules.tasks import BaseVOSTask
-from vos_core.errors import VOSError
+from vos_core.errors import ConfigError, VOSError
 
 _TRAINER_DEFAULTS = {
     # adaptation needs gradients inside test and predict
@@ -43,6 +45,13 @@ _TRAINER_DEFAULTS = {
     "default_root_dir": "runs",
     "enable_model_summary": False,
 }
+
+
+_NOISE = (
+    ".*LeafSpec.*",  # one part of Lightning calls another in a way that torch has deprecated
+    "The number of training batches .* is smaller than the logging interval",  # the epoch's is told
+    "The dirpath has changed",  # of a checkpoint only the weights are taken
+)
 
 
 class SaveRunConfig(SaveConfigCallback):
@@ -115,9 +124,18 @@ class SuiteCLI(LightningCLI):
         if path := self.config_init[self.subcommand].get("ckpt_path"):
             self.model.check_weights(path)
         settings = self.config_init[self.subcommand].trainer
-        if settings.logger in (None, True) and not settings.fast_dev_run:
-            kwargs["logger"] = run_loggers(settings.default_root_dir, self._experiment)
-        return super().instantiate_trainer(**kwargs)
+        folder: Path | None = None
+        try:
+            if settings.logger in (None, True) and not settings.fast_dev_run:
+                kwargs["logger"] = run_loggers(settings.default_root_dir, self._experiment)
+                folder = Path(kwargs["logger"][0].log_dir)
+            return super().instantiate_trainer(**kwargs)
+        except (MisconfigurationException, ValueError, OSError) as err:
+            if folder:
+                shutil.rmtree(folder)
+            raise ConfigError(
+                f"The trainer cannot be set up: {' '.join(str(err).split())}"
+            ) from err
 
     def after_fit(self) -> None:
         """Go on with what the config asks for."""
@@ -144,6 +162,7 @@ def run_loggers(root: str | Path, experiment: str) -> list[Logger]:
         offline=offline,
         settings=wandb.Settings(silent=offline),
     )
+    wandb_logger._wandb_init.pop("anonymous", None)  # wandb warns of it, whatever it says
     return [csv, wandb_logger]
 
 
@@ -167,8 +186,8 @@ def run(command: str, args: Sequence[str]) -> None:
     # hardware summaries and advertisements; warnings still show
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # one part of Lightning calls another in a way that torch has deprecated
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*", module="lightning.*")
+    for message in _NOISE:
+        warnings.filterwarnings("ignore", message=message, module="lightning.*")
     args, experiment = find_config(args)
     try:
         SuiteCLI([command, *args], experiment)
@@ -190,40 +209,3 @@ def _user_mistake(error: BaseException | None) -> VOSError | None:
 fit, validate, test, predict = (
     partial(run, command) for command in ("fit", "validate", "test", "predict")
 )
-
-
-def segment(args: Sequence[str]) -> None:
-    """Run ``segment``: adapt to one's own video and its first mask, write masks and overlay."""
-    parser = SuiteParser(prog="cli.py segment", description="Segment your own video.")
-    parser.add_argument("--video", type=str, required=True, help="mp4 or folder of frames")
-    parser.add_argument("--mask", type=str, required=True, help="mask of the first frame, PNG")
-    parser.add_argument("--out", type=str, required=True, help="folder for masks and overlay")
-    parser.add_argument("--config", type=str, default="lucid.yaml", help="experiment config")
-    parser.add_argument("--ckpt_path", type=str, default=None, help="weights to start from")
-    own, rest = _split_args(args, {"--video", "--mask", "--out", "--config", "--ckpt_path"})
-    options = parser.parse_args(own)
-    command = [
-        f"--config={options.config}",
-        "--data.dataset=folder",
-        f"--data.root={options.video}",
-        f"--data.mask={options.mask}",
-        "--trainer.logger=false",
-        "--trainer.devices=1",
-        f"--trainer.default_root_dir={options.out}",
-    ]
-    if options.ckpt_path:
-        command.append(f"--ckpt_path={options.ckpt_path}")
-    run("predict", [*command, *rest])
-
-
-def _split_args(args: Sequence[str], known: set[str]) -> tuple[list[str], list[str]]:
-    """Part the known options from those meant for the experiment (``--model.x``, ...)."""
-    own: list[str] = []
-    rest: list[str] = []
-    target = own
-    for arg in args:
-        if arg.startswith("--"):
-            name = arg.split("=")[0]
-            target = rest if "." in name and name not in known else own
-        target.append(arg)
-    return own, rest

@@ -63,13 +63,14 @@ def find_config(args: Sequence[str]) -> tuple[list[str], str]:
         args: A command line.
 
     Returns:
-        The command line, and the stem of its last config (the experiment's name).
+        The command line, and the experiment's name: those of its configs, as in
+        "lucid+one_stream" or "small-masktrack", but for what they say of data and trainer.
 
     Raises:
         ConfigError: If there is no such config; the message holds the nearest.
     """
     found: list[str] = []
-    experiment = "run"
+    names: list[str] = []
     pending = False
     for arg in args:
         prefix, value = "", arg
@@ -78,12 +79,25 @@ def find_config(args: Sequence[str]) -> tuple[list[str], str]:
             prefix += "="
         if pending or prefix:
             path = _config_path(value)
-            experiment = path.stem
+            names += _name(path)
             found.append(f"{prefix}{path}")
         else:
             found.append(arg)
         pending = arg in ("--config", "-c")
-    return found, experiment
+    return found, "+".join(names) or "run"
+
+
+def _name(config: Path) -> list[str]:
+    """Return what a config adds to the name of an experiment."""
+    if not config.is_relative_to(CONFIGS):
+        return [config.stem]
+    match config.relative_to(CONFIGS).with_suffix("").parts:
+        case ("data" | "trainer", *_):
+            return []
+        case ("ablation", _, *row):
+            return ["-".join(row)]
+        case parts:
+            return ["-".join(parts)]
 
 
 def _config_path(name: str) -> Path:
@@ -91,7 +105,10 @@ def _config_path(name: str) -> Path:
         if candidate.is_file():
             return candidate.resolve()
     shipped = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.rglob("*.yaml"))
-    hint = nearest(name, shipped) or f" There are {', '.join(shipped)}."
+    shipped = [each for each in shipped if not each.startswith("sweep")]
+    own = sorted(path.name for path in Path().glob("*.yaml"))
+    methods = [each for each in shipped if "/" not in each]
+    hint = nearest(name, [*own, *shipped]) or f" There are {', '.join([*own, *methods])}, ..."
     raise ConfigError(f"There is no config {name!r}, neither here nor in {CONFIGS}.{hint}")
 
 

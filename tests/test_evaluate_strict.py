@@ -242,3 +242,19 @@ def test_everything_wrong_is_named_at_once(root: Path, results: Path, capsys: Ca
     assert "beta: ids 1 and 2 look swapped" in error
     assert "never has" not in error
     assert "(pass --allow-swapped-ids if" in error
+
+
+def test_the_scores_of_another_run_are_not_replaced(
+    root: Path, results: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("scores.json", "config.yaml"):
+        (run / name).write_text("kept")
+    out = f"--out={run / 'scores.json'}"
+    assert "holds the scores of a run" in refusal(capsys, root, results, out)
+    assert (run / "scores.json").read_text() == "kept"
+    # its own may be
+    shutil.move(results, run / "masks")
+    assert evaluate(root, run, out) == 0
+    assert scores_of(run / "scores.json")["headline"] == "J&F"

@@ -42,7 +42,9 @@ def test_row_of_an_ablation_is_a_change_of_its_config(
     scores = fit([base, row], tiny_toy, tmp_path)
     assert 0 <= scores["global"]["J&F_mean"] <= 1
     changed = yaml.safe_load(row.read_text())
-    used = yaml.safe_load((run_folder(tmp_path, row) / "config.yaml").read_text())
+    (file,) = tmp_path.glob("*/version_0/config.yaml")
+    assert file.parts[-3].endswith(f"+{row.stem}")
+    used = yaml.safe_load(file.read_text())
     for section, settings in changed.items():
         told = used[section].get("init_args", used[section])
         for key, value in settings.get("init_args", settings).items():

@@ -35,7 +35,7 @@ def on(root: Path) -> list[str]:
 def run(command: str, root: Path, out: Path, *options: str) -> dict[str, Any]:
     where = f"--trainer.default_root_dir={out}"
     assert main([command, *SMALL, *on(root), where, *options]) == 0
-    scores = out / "masktrack" / "version_0" / "scores.json"
+    scores = out / "small-masktrack" / "version_0" / "scores.json"
     return json.loads(scores.read_text()) if scores.is_file() else {}
 
 
@@ -44,7 +44,7 @@ def box_checkpoint(davis_root: Path, tmp_path_factory: pytest.TempPathFactory) -
     """A network that was trained on boxes, for hardly any time."""
     out = tmp_path_factory.mktemp("box")
     run("fit", davis_root, out, "--model.guidance=box", "--after_fit=null")
-    return next(out.glob("masktrack/version_0/checkpoints/*.ckpt"))
+    return next(out.glob("small-masktrack/version_0/checkpoints/*.ckpt"))
 
 
 def test_what_the_second_network_finds_in_the_boxes_is_what_is_followed(
@@ -71,7 +71,7 @@ def test_a_network_that_was_trained_on_masks_finds_none_in_boxes(
     davis_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run("fit", davis_root, tmp_path, "--after_fit=null")
-    checkpoint = next(tmp_path.glob("masktrack/version_0/checkpoints/*.ckpt"))
+    checkpoint = next(tmp_path.glob("small-masktrack/version_0/checkpoints/*.ckpt"))
     where = f"--trainer.default_root_dir={tmp_path}"
     options = [*SMALL, *on(davis_root), where, f"--model.box_network={checkpoint}"]
     assert main(["test", *options]) == 2

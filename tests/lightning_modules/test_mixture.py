@@ -246,7 +246,7 @@ def run_fit(config: str, data: Path, davis_root: Path, runs: Path, *options: str
         f"--trainer.default_root_dir={runs}",
     ]
     assert main([*args, *options]) == 0
-    return runs / config / "version_0"
+    return runs / "masktrack" / "version_0"
 
 
 def test_masktrack_fits_the_shipped_saliency_sets(davis_root: Path, tmp_path: Path) -> None:

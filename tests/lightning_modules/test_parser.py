@@ -16,6 +16,25 @@ def test_bare_config_name_is_found_in_configs() -> None:
     assert find_config(["--config=lucid"])[0] == [f"--config={CONFIGS / 'lucid.yaml'}"]
 
 
+@pytest.mark.parametrize(
+    ("configs", "expected"),
+    [
+        (["masktrack.yaml", "data/saliency.yaml"], "masktrack"),
+        (["small/masktrack.yaml"], "small-masktrack"),
+        (["trainer/gpus.yaml", "lucid.yaml", "ablation/lucid/crf.yaml"], "lucid+crf"),
+        (["data/davis2016.yaml"], "run"),
+        ([], "run"),
+    ],
+)
+def test_an_experiment_bears_the_names_of_its_configs(configs: list[str], expected: str) -> None:
+    assert find_config([f"--config={config}" for config in configs])[1] == expected
+
+
+def test_own_configs_add_their_names(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("{}")
+    assert find_config(["-c", "lucid.yaml", "-c", str(tmp_path / "mine.yaml")])[1] == "lucid+mine"
+
+
 def test_own_config_goes_before_a_shipped_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -27,6 +46,8 @@ def test_own_config_goes_before_a_shipped_one(
 def test_unknown_config_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"no config 'lucd.yaml'.*Did you mean 'lucid.yaml'\?"):
         find_config(["--config", "lucd.yaml"])
+    with pytest.raises(ConfigError, match=r"There are lucid.yaml, .*masktrack.yaml, ...$"):
+        find_config(["--config", "something.yaml"])
 
 
 @pytest.mark.parametrize(
@@ -43,6 +64,7 @@ def test_unknown_config_names_the_nearest() -> None:
             ["test", "--config", "lucid.yaml", "--model.network_options.encoder", "resnet19"],
             "no model 'resnet19'",
         ),
+        (["test", "--config", "lucid.yaml", "--trainer.devices", "0"], "cannot be set up: "),
         (["test"], "give one, e.g. --config lucid.yaml"),
         (["tset"], "Did you mean 'test'?"),
     ],

@@ -2,6 +2,11 @@
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import av
@@ -9,7 +14,9 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
+import yaml
 
+import cli
 from cli import main
 from datasets_vos.masks import read_mask, write_mask
 from tests.fakes import fake_label_map, make_davis, make_frames, make_video
@@ -213,6 +220,44 @@ def test_segment_own_video(kind: str, tmp_path: Path) -> None:
     assert len(masks) == 5
     assert (out / "overlays" / "clip.mp4").stat().st_size > 0
     np.testing.assert_array_equal(read_mask(masks[0]), fake_label_map(0))
+
+
+def test_segment_joins_configs_and_writes_into_no_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = make_frames(tmp_path / "clip", 2)
+    write_mask(tmp_path / "first.png", fake_label_map(0))
+    for key, value in (("adapt_iterations", 1), ("coherence", 3)):
+        content = f"model: {{init_args: {{{key}: {value}}}}}"
+        (tmp_path / f"{key}.yaml").write_text(content)
+    configs = [f"--config={tmp_path}/{name}.yaml" for name in ("adapt_iterations", "coherence")]
+    command = ["segment", "--config=lucid.yaml", *configs, f"--video={video}"]
+    command += [f"--mask={tmp_path}/first.png", *SMALL, f"--out={tmp_path}/out"]
+    assert main(command) == 0
+    used = yaml.safe_load((tmp_path / "out" / "config.yaml").read_text())["model"]["init_args"]
+    assert (used["adapt_iterations"], used["coherence"]) == (1, 3)
+    assert main([*command[:-1], f"--out={tmp_path}/first.png"]) == 2
+    assert "first.png: is a file; give a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("asked", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_run_that_is_asked_to_end_does(
+    asked: signal.Signals, status: int, tiny_toy: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, cli.__file__, "test", "--config=lucid.yaml", *SMALL, *small()]
+    command += [f"--data.root={tiny_toy}", "--model.adapt_iterations=100000"]
+    command += [f"--trainer.default_root_dir={tmp_path}"]
+    environment = {**os.environ, "WANDB_MODE": "disabled"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, text=True) as process:
+        began = tmp_path / "lucid" / "version_0" / "config.yaml"
+        while not began.exists():
+            assert process.poll() is None
+            time.sleep(0.1)
+        time.sleep(2)  # by now it adapts
+        process.send_signal(asked)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert told.strip().endswith("stopped; what was finished is kept")
 
 
 def _truncate(path: Path) -> None:

@@ -57,6 +57,7 @@ def _parse(args: Sequence[str]) -> argparse.Namespace:
     if options.out:
         require_file_name(options.out, ".json")
         _require_other_file(options.out, [options.attributes, options.seen, options.interactions])
+        _require_no_other_run(options.out, options.results)
     if options.interactions:
         _refuse(
             options,
@@ -157,6 +158,13 @@ def _require_other_file(out: Path, inputs: Sequence[Path | None]) -> None:
     for path in inputs:
         if path and path.resolve() in written:
             raise ConfigError(f"--out {out}: would replace the input {path}; give another name.")
+
+
+def _require_no_other_run(out: Path, results: Path | None) -> None:
+    folder = out.parent.resolve()
+    own = results is not None and results.resolve() in (folder, folder / "masks")
+    if out.exists() and (folder / "config.yaml").exists() and not own:
+        raise ConfigError(f"--out {out}: holds the scores of a run; give another name.")
 
 
 def _require_one_source(options: argparse.Namespace) -> None:
