@@ -106,7 +106,7 @@ def _config_path(name: str) -> Path:
             return candidate.resolve()
     shipped = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.rglob("*.yaml"))
     shipped = [each for each in shipped if not each.startswith("sweep")]
-    own = sorted(path.name for path in Path().glob("*.yaml"))
+    own = sorted(path.name for path in Path().glob("[!.]*.yaml"))
     methods = [each for each in shipped if "/" not in each]
     hint = nearest(name, [*own, *shipped]) or f" There are {', '.join([*own, *methods])}, ..."
     raise ConfigError(f"There is no config {name!r}, neither here nor in {CONFIGS}.{hint}")

@@ -227,15 +227,15 @@ def test_segment_joins_configs_and_writes_into_no_file(
 ) -> None:
     video = make_frames(tmp_path / "clip", 2)
     write_mask(tmp_path / "first.png", fake_label_map(0))
-    for key, value in (("adapt_iterations", 1), ("coherence", 3)):
+    for key, value in (("dilation", 1), ("coherence", 3)):
         content = f"model: {{init_args: {{{key}: {value}}}}}"
         (tmp_path / f"{key}.yaml").write_text(content)
-    configs = [f"--config={tmp_path}/{name}.yaml" for name in ("adapt_iterations", "coherence")]
+    configs = [f"--config={tmp_path}/{name}.yaml" for name in ("dilation", "coherence")]
     command = ["segment", "--config=lucid.yaml", *configs, f"--video={video}"]
     command += [f"--mask={tmp_path}/first.png", *SMALL, f"--out={tmp_path}/out"]
     assert main(command) == 0
     used = yaml.safe_load((tmp_path / "out" / "config.yaml").read_text())["model"]["init_args"]
-    assert (used["adapt_iterations"], used["coherence"]) == (1, 3)
+    assert (used["dilation"], used["coherence"]) == (1, 3)
     assert main([*command[:-1], f"--out={tmp_path}/first.png"]) == 2
     assert "first.png: is a file; give a folder" in capsys.readouterr().err
 
