@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 
+from datasets_vos.commands.output import counted
 from lightning_modules.callbacks.progress import announce, report_progress
 from lightning_modules.recording import ClipRecord, record_clip
 from vos_core.metrics import Scores, collect_scores, headline_number, protocol, write_scores
@@ -101,12 +102,13 @@ class RecordRun(L.Callback):
             for label, other in list(variants.items())[1:]:
                 announce(trainer, f"  {label}: {other['headline']} {headline_number(other):.3f}")
             scored = sum(1 for record in records if record.results)
-            announce(trainer, f"{_sentence(scores)} on {scored} sequences; see {report}")
+            announce(trainer, f"{_sentence(scores)} on {counted(scored, 'sequence')}; see {report}")
 
     def on_predict_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Say where the masks are."""
         records = gather(trainer, self._records)
-        announce(trainer, f"{len(records)} clips segmented; see {self._folder / 'overlays'}")
+        where = f"{self._folder / 'masks'} and {self._folder / 'overlays'}"
+        announce(trainer, f"{counted(len(records), 'clip')} segmented; see {where}")
 
     def _keep(self, trainer: L.Trainer, outputs: STEP_OUTPUT, folder: Path | None) -> None:
         if outputs is None:  # this rank had no clip

@@ -97,7 +97,10 @@ def _clip_cell(clip: DiskClip) -> _Cell:
     size = fitted(clip.size, _CELL)
     ids = {i for annotation in clip.annotations for i in annotation.object_ids}
     picture = _painted(clip.frame(given.frame, size), label_map)
-    return _Cell(picture, f"{clip.name}: {_count(len(ids))}, frame {clip.frame_names[given.frame]}")
+    seen = len(ids & set(object_ids(label_map)))
+    some = f"{seen} of " if seen < len(ids) else ""
+    frame = clip.frame_names[given.frame]
+    return _Cell(picture, f"{clip.name}: {some}{_count(len(ids))}, frame {frame}")
 
 
 def _still_cell(still: StillImage) -> _Cell:
