@@ -64,6 +64,7 @@ class BaseVOSTask(AdaptingModule):
     Subclasses build the network, say what it is adapted on and how it is propagated.
 
     Args:
+        network: Builds it, which may load weights, so the rest is checked before.
         solver: How the network is trained offline.
         adaptation: How copies of the network are fitted to a clip.
         baselines: Also run the network unadapted and the copied first mask, for comparison.
@@ -78,7 +79,7 @@ class BaseVOSTask(AdaptingModule):
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Callable[[], nn.Module],
         solver: Solver,
         adaptation: AdaptationSettings,
         adapted_cache: str | None,
@@ -88,17 +89,17 @@ class BaseVOSTask(AdaptingModule):
         crf_tuning: int,
         precision: Precision,
     ) -> None:
-        super().__init__(network, adaptation, adapted_cache, precision)
-        self.solver = solver
-        self.baselines = baselines
         settings = {"preset": "default", **(crf_settings or {})}
         chosen = configured(CRF_PRESETS, settings, "CRF settings")
-        self.crf = chosen if crf else None
         if crf_tuning < 0 or (crf_tuning and not crf):
             raise ConfigError(
                 f"crf_tuning is {crf_tuning} with crf {str(crf).lower()}; give a number of samples "
                 "from 0, and if it is above 0, say --model.crf true."
             )
+        super().__init__(network(), adaptation, adapted_cache, precision)
+        self.solver = solver
+        self.baselines = baselines
+        self.crf = chosen if crf else None
         self.crf_tuning = crf_tuning
         self._tuning: CRFTuning | None = None
         self._is_trained = False

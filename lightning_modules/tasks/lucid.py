@@ -10,6 +10,7 @@ place; several such networks are averaged. It answers for one object or, with sl
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -147,9 +148,18 @@ class LucidTask(BaseVOSTask):
         seen = ["image"] if inputs is None else inputs
         self._cues = used_cues(seen)
         offline = Solver(solver, lr, weight_decay)
+        chosen = {"preset": "adaptation"}
+        dreamer = LucidDreamer(configured(PRESETS, {**chosen, **(dreams or {})}, "dreams"))
+        ranges = {**chosen, **(previous_masks or {})}
+        rough = configured(PREVIOUS_MASKS, ranges, "previous masks")
         super().__init__(
-            build_streams(
-                network, seen, pretrained=pretrained, slots=slots, **(network_options or {})
+            partial(
+                build_streams,
+                network,
+                seen,
+                pretrained=pretrained,
+                slots=slots,
+                **(network_options or {}),
             ),
             offline,
             AdaptationSettings(
@@ -182,7 +192,8 @@ class LucidTask(BaseVOSTask):
         self._flow = flow_source(flow, flow_weights, flow_cache)
         if "motion" in self._cues and flow is None:
             raise ConfigError("motion is seen through flow; name an estimator, such as dis_fast.")
-        chosen = {"preset": "adaptation"}
+        self._dreamer = dreamer
+        self._rough = rough
         self._semantics: SemanticsEstimator | None = None
         self._semantics_device = torch.device("cpu")
         if "semantics" in self._cues:
@@ -191,10 +202,6 @@ class LucidTask(BaseVOSTask):
                 warnings.warn(self._semantics.description, stacklevel=2)
         elif semantics_weights is not None or semantics != "objectness":
             raise ConfigError("semantics are seen by no network; name them among the inputs.")
-        self._dreamer = LucidDreamer(configured(PRESETS, {**chosen, **(dreams or {})}, "dreams"))
-        self._rough = configured(
-            PREVIOUS_MASKS, {**chosen, **(previous_masks or {})}, "previous masks"
-        )
 
     def make_sampler(self, frames: Sequence[AnnotatedFrame]) -> RefinementSampler:
         """Dream from each annotated frame that shows an object.

@@ -12,6 +12,7 @@ video it is fine-tuned online on the annotated frame, flipped, rotated and with 
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -136,9 +137,11 @@ class MaskTrackTask(BaseVOSTask):
         if {"pretrained", "slots", "cues"} & set(network_options or {}):
             raise ConfigError("pretrained, slots and cues are no network options here; see --help.")
         require_coherence(coherence)
+        ranges = {"preset": _PRESETS[guidance], **(previous_masks or {})}
+        rough = configured(PREVIOUS_MASKS, ranges, "previous masks")
         offline = Solver(solver, lr, weight_decay, momentum, head_rate)
         super().__init__(
-            build_network(network, pretrained=pretrained, **(network_options or {})),
+            partial(build_network, network, pretrained=pretrained, **(network_options or {})),
             offline,
             AdaptationSettings(
                 adapt_iterations if online else 0,
@@ -162,13 +165,8 @@ class MaskTrackTask(BaseVOSTask):
         # in a list, for its weights are not this task's
         self._box_network = [load_refiner(box_network, guidance="box")] if box_network else []
         self._flow = flow_source(flow, flow_weights, flow_cache)
-        ranges = {"preset": _PRESETS[guidance], **(previous_masks or {})}
         self._rough = ablated(
-            configured(PREVIOUS_MASKS, ranges, "previous masks"),
-            guidance=guidance,
-            deform=deform,
-            nonrigid=nonrigid,
-            dilate=dilate,
+            rough, guidance=guidance, deform=deform, nonrigid=nonrigid, dilate=dilate
         )
 
     def check_weights(self, path: str | Path) -> None:

@@ -556,3 +556,19 @@ def test_nothing_is_trained_on_masks_of_which_only_boxes_are_known(tmp_path: Pat
         task._trainer = SimpleNamespace(datamodule=data)
         with pytest.raises(ConfigError, match="only boxes") if refused else nullcontext():
             task.on_fit_start()
+
+
+@pytest.mark.parametrize("kind", [LucidTask, MaskTrackTask])
+@pytest.mark.parametrize("mistake", [{"crf_tuning": 3}, {"previous_masks": {"scal": 0.1}}])
+def test_mistakes_are_found_before_weights_are_loaded(
+    kind: type[LucidTask | MaskTrackTask],
+    mistake: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def load(*_: object, **__: object) -> nn.Module:
+        raise AssertionError
+
+    module = sys.modules[kind.__module__]
+    monkeypatch.setattr(module, "build_streams" if kind is LucidTask else "build_network", load)
+    with pytest.raises(ConfigError):
+        kind(pretrained=True, **mistake)
