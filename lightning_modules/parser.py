@@ -21,6 +21,15 @@ _UNKNOWN_OPTION = re.compile(
     r"|does not accept option '([\w.]+)'"
     r"|unrecognized arguments: -*([\w.]+)"
 )
+_WRONG_VALUE = re.compile(r'Parser key "([\w.]+)": Expected an? (.+)\. Got value: (.*)')
+_KINDS = {
+    "float": "a number",
+    "int": "a whole number",
+    "bool": "true or false",
+    "str": "a text",
+    "list": "a list, as in [a, b]",
+    "tuple": "all values, as in [240,432]",
+}
 _UNKNOWN_CLASS = re.compile(r"Expected a dot import path string: ([\w.]+)")
 
 
@@ -49,9 +58,19 @@ def explain(message: str, known: Iterable[str] = ()) -> str:
     if match := _UNKNOWN_CLASS.search(message):
         classes = [c.__name__ for base in (BaseVOSTask, BaseVOSDataModule) for c in _family(base)]
         return f"There is no class {match[1]!r}.{nearest(match[1], classes)}"
+    if match := _WRONG_VALUE.search(" ".join(message.split())):
+        return f"{match[1]} is {match[3]}; give {_kind(match[2])}."
     if re.search(r"arguments are required:.*\bmodel\b", message):
         return "There is no experiment to run; give one, e.g. --config lucid.yaml."
     return " ".join(message.split())
+
+
+def _kind(told: str) -> str:
+    """Say in plain words what jsonargparse expects."""
+    if choices := re.search(r"Literal\[(.*)\]", told):
+        return f"one of {choices[1].replace(chr(39), '')}"
+    name = re.sub(r"<class '(\w+)'>", r"\1", told)
+    return _KINDS.get(name, f"a {name}")
 
 
 def find_config(args: Sequence[str]) -> tuple[list[str], str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cli import main
-from lightning_modules.parser import CONFIGS, find_config
+from lightning_modules.parser import CONFIGS, explain, find_config
 from vos_core.errors import ConfigError
 
 
@@ -83,6 +83,31 @@ def test_one_sentence_and_status_2(
     assert lines[-1].startswith("error: ")
     assert said in lines[-1]
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ("<class 'float'>. Got value: fast", "lr is fast; give a number."),
+        ("<class 'int'>. Got value: 2.5", "lr is 2.5; give a whole number."),
+        (
+            "<class 'tuple'>. Got value: 96",
+            "lr is 96; give all values, as in [240,432].",
+        ),
+        ("tuple with 2 elements. Got value: [1, 2, 3]", "[1, 2, 3]; give a tuple with 2 elements."),
+        ("typing.Literal['a', 'b']. Got value: c", "lr is c; give one of a, b."),
+    ],
+)
+def test_wrong_values_are_told_in_plain_words(told: str, expected: str) -> None:
+    assert expected in explain(f'Parser key "lr": Expected a {told}')
+
+
+def test_a_value_of_another_type_is_refused_in_plain_words(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["test", "--config", "lucid.yaml", "--model.lr", "fast"])
+    assert capsys.readouterr().err.endswith("error: lr is fast; give a number.\n")
 
 
 def test_misspelt_key_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
