@@ -52,10 +52,6 @@ def test_row_of_an_ablation_is_a_change_of_its_config(
             assert key == "train_sets" or told[key] == value
 
 
-def run_folder(runs: Path, config: Path) -> Path:
-    return runs / config.stem / "version_0"
-
-
 def fit(configs: list[Path], toy: Path, runs: Path, *, quick: bool = False) -> dict[str, Any]:
     """Run configs, the later ones changing the earlier, and return the scores.
 
@@ -84,7 +80,8 @@ def fit(configs: list[Path], toy: Path, runs: Path, *, quick: bool = False) -> d
     if quick and any("crf_tuning" in config.read_text() for config in configs):
         options.append("--model.crf_tuning=1")
     assert main(["fit", *(f"--config={config}" for config in configs), *options]) == 0
-    scores: dict[str, Any] = json.loads((run_folder(runs, configs[-1]) / "scores.json").read_text())
+    (file,) = runs.glob("*/version_0/scores.json")
+    scores: dict[str, Any] = json.loads(file.read_text())
     return scores
 
 
