@@ -142,6 +142,20 @@ def test_nobody_reads_the_output_any_more(command: list[str], root: Path) -> Non
     assert process.returncode == 141
 
 
+def test_ctrl_c_is_told_apart_where_lightning_makes_an_exit_of_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def leave(_: list[str]) -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            sys.exit(1)
+
+    monkeypatch.setattr("datasets_vos.commands.evaluate.main", leave)
+    assert cli.main(["evaluate"]) == 130
+    assert capsys.readouterr().err == "stopped; what was finished is kept\n"
+
+
 def test_other_exits_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     def leave(_: list[str]) -> None:
         raise SystemExit(3)
