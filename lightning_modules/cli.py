@@ -12,6 +12,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -133,6 +134,9 @@ class SuiteCLI(LightningCLI):
         except (MisconfigurationException, ValueError, OSError) as err:
             if folder:
                 shutil.rmtree(folder)
+                for parent in list(folder.parents)[:2]:  # of the experiment and of all runs
+                    with suppress(OSError):  # others are in it
+                        parent.rmdir()
             raise ConfigError(
                 f"The trainer cannot be set up: {' '.join(str(err).split())}"
             ) from err

@@ -62,7 +62,7 @@ def test_what_the_second_network_finds_in_the_boxes_is_what_is_followed(
     options = ["--data.sequences=[dog]", f"--model.box_network={box_checkpoint}"]
     run("test", davis_root, tmp_path, *options)
     assert asked == [("dog", False)]
-    first = read_mask(next(tmp_path.glob("masktrack/*/masks/dog/00000.png")))
+    first = read_mask(next(tmp_path.glob("small-masktrack/*/masks/dog/00000.png")))
     given = read_mask(next(davis_root.glob("Annotations/*/dog/00000.png")))
     np.testing.assert_array_equal(first, np.roll(given, 3, axis=1))
 
@@ -97,7 +97,7 @@ def test_every_annotated_frame_is_answered_with_its_annotation(
     last = run("test", davis_root, tmp_path / "last", "--data.annotate=[-1]")
     assert last["global"]["J"]["mean"] < 1
     assert last["data"]["annotate"] == [-1]
-    masks = sorted((tmp_path / "last").glob("masktrack/*/masks/dog/*.png"))
+    masks = sorted((tmp_path / "last").glob("small-masktrack/*/masks/dog/*.png"))
     truth = sorted(davis_root.glob("Annotations/*/dog/*.png"))
     np.testing.assert_array_equal(read_mask(masks[-1]), read_mask(truth[-1]))
 
