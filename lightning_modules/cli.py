@@ -126,6 +126,8 @@ class SuiteCLI(LightningCLI):
             self.model.check_weights(path)
         settings = self.config_init[self.subcommand].trainer
         folder: Path | None = None
+        root = Path(settings.default_root_dir)
+        made = [each for each in (root / self._experiment, root) if not each.exists()]
         try:
             if settings.logger in (None, True) and not settings.fast_dev_run:
                 kwargs["logger"] = run_loggers(settings.default_root_dir, self._experiment)
@@ -134,8 +136,8 @@ class SuiteCLI(LightningCLI):
         except (MisconfigurationException, ValueError, OSError) as err:
             if folder:
                 shutil.rmtree(folder)
-                for parent in list(folder.parents)[:2]:  # of the experiment and of all runs
-                    with suppress(OSError):  # others are in it
+                with suppress(OSError):  # other runs are there
+                    for parent in made:
                         parent.rmdir()
             raise ConfigError(
                 f"The trainer cannot be set up: {' '.join(str(err).split())}"
