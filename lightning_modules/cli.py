@@ -35,6 +35,8 @@ from lightning_modules.parser import SuiteParser, find_config
 from lightning_modules.tasks import BaseVOSTask
 from vos_core.errors import ConfigError, VOSError
 
+_RUNS = "runs"
+
 _TRAINER_DEFAULTS = {
     # adaptation needs gradients inside test and predict
     "inference_mode": False,
@@ -43,7 +45,7 @@ _TRAINER_DEFAULTS = {
     "num_sanity_val_steps": 0,
     "max_epochs": 1,
     "log_every_n_steps": 10,
-    "default_root_dir": "runs",
+    "default_root_dir": _RUNS,
     "enable_model_summary": False,
 }
 
@@ -126,11 +128,11 @@ class SuiteCLI(LightningCLI):
             self.model.check_weights(path)
         settings = self.config_init[self.subcommand].trainer
         folder: Path | None = None
-        root = Path(settings.default_root_dir)
+        root = Path(settings.default_root_dir or _RUNS)
         made = [each for each in (root / self._experiment, root) if not each.exists()]
         try:
             if settings.logger in (None, True) and not settings.fast_dev_run:
-                kwargs["logger"] = run_loggers(settings.default_root_dir, self._experiment)
+                kwargs["logger"] = run_loggers(root, self._experiment)
                 folder = Path(kwargs["logger"][0].log_dir)
             return super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, ValueError, OSError) as err:

@@ -167,9 +167,12 @@ def test_same_seed_same_masks(davis_root: Path, tmp_path: Path) -> None:
         assert one.read_bytes() == other.read_bytes()
 
 
-def test_validate_scores_without_writing_masks(davis_root: Path, tmp_path: Path) -> None:
-    run("validate", *on(davis_root), *small(), f"--trainer.default_root_dir={tmp_path}")
-    folder = tmp_path / "lucid" / "version_0"
+def test_validate_scores_without_writing_masks(
+    davis_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run("validate", *on(davis_root), *small(), "--trainer.default_root_dir=null")
+    folder = tmp_path / "runs" / "lucid" / "version_0"
     assert "val/J&F" in (folder / "metrics.csv").read_text()
     assert not (folder / "masks").exists()
 
