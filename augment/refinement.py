@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from augment.deformation import MaskDeformation, deform_mask
 from augment.geometry import BackwardMap, affine_matrix, sampling_map, warp, warp_labels
+from vos_core.cores import usable_cores
 from vos_core.errors import ConfigError, MaskError
 from vos_core.networks.normalise import FREE
 from vos_core.types import VOID, Image, LabelMap, RefinementSample
@@ -31,6 +32,7 @@ FREE_SLOT = 2
 # Ours: a GPU paints ten dreams in as many steps, and nearly the time, as a hundred.
 _JOINED = 64
 
+_MOST_DRAWING = 8  # ours
 
 Drawn = Tensor | tuple[object, ...]
 """A packed sample, see :func:`unpacked`, or only the plan of one."""
@@ -258,6 +260,22 @@ def sample_batches(
                 "previous_mask": joined["previous_mask"][part],
                 "target": joined["target"][part],
             }
+
+
+def drawing_processes(asked: int | None, device: torch.device, sharers: int = 1) -> int:
+    """Return how many processes should draw samples for a device.
+
+    Args:
+        asked: As many, if that is said. Else none for the CPU, which has enough to do; a GPU would
+            wait for samples that are drawn between its steps.
+        device: Where the samples are wanted.
+        sharers: Processes on this machine that each have such a device.
+    """
+    if asked is not None:
+        return asked
+    if device.type == "cpu":
+        return 0
+    return min(_MOST_DRAWING, max(0, usable_cores() // sharers - 1))
 
 
 def no_threads(worker: int) -> None:

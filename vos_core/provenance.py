@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
 
+from vos_core.cores import usable_cores
+
 _SECONDS = 5.0
 """How long another program may take to answer."""
 
@@ -69,7 +71,7 @@ def _commit(package: Path) -> str | None:
 
 def _hardware() -> str:
     """Return e.g. ``AMD EPYC 7B13, 16 CPUs, 126 GiB, 2 x NVIDIA H200``."""
-    cpus = _usable_cpus()
+    cpus = usable_cores()
     parts = [_cpu_model(), f"{cpus} CPU{'s' * (cpus != 1)}"]
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -94,12 +96,6 @@ def _cpu_model() -> str:
         if name:
             return name
     return platform.processor() or platform.machine()
-
-
-def _usable_cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _peak_memory() -> float:

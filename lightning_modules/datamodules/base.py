@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from augment.refinement import no_threads
+from augment.refinement import drawing_processes, no_threads
 from datasets_vos import PROTOCOLS, VOSDataset, open_dataset
 from datasets_vos.annotating import Annotate, annotate_frames, frames_to_annotate
 from datasets_vos.base import DiskClip
@@ -100,7 +100,7 @@ class BaseVOSDataModule(L.LightningDataModule, ABC):
         size: (height, width) at which networks work.
         batch_size: Training samples per step and rank.
         samples_per_epoch: Training samples per epoch, over all ranks.
-        num_workers: Processes that draw training samples.
+        num_workers: Processes that draw training samples; None chooses.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class BaseVOSDataModule(L.LightningDataModule, ABC):
         size: tuple[int, int],
         batch_size: int,
         samples_per_epoch: int,
-        num_workers: int,
+        num_workers: int | None,
     ) -> None:
         super().__init__()
         if min(size) < 32:
@@ -167,12 +167,13 @@ class BaseVOSDataModule(L.LightningDataModule, ABC):
         rank, world_size = self._ranks()
         sampler = StreamSampler(self._samples_per_epoch, rank, world_size)
         seed = torch.initial_seed() % 2**32
+        workers = self._drawing_processes()
         return DataLoader(
             _Samples(self._source, seed, len(sampler) * world_size),
             batch_size=self._batch_size,
             sampler=sampler,
-            num_workers=self._num_workers,
-            persistent_workers=self._num_workers > 0,
+            num_workers=workers,
+            persistent_workers=workers > 0,
             collate_fn=self._source.gather,
             worker_init_fn=no_threads,
         )
@@ -244,6 +245,13 @@ class BaseVOSDataModule(L.LightningDataModule, ABC):
             batch_size=None,
             sampler=BalancedSampler(lengths, *self._ranks()),
         )
+
+    def _drawing_processes(self) -> int:
+        trainer = self.trainer
+        if trainer is None:
+            return self._num_workers or 0
+        device = trainer.strategy.root_device
+        return drawing_processes(self._num_workers, device, trainer.num_devices)
 
     def _ranks(self) -> tuple[int, int]:
         trainer = self.trainer

@@ -63,7 +63,8 @@ class ClipDataModule(BaseVOSDataModule):
         size: (height, width) at which networks work.
         batch_size: Training clips per step and rank.
         samples_per_epoch: Training clips per epoch, over all ranks.
-        num_workers: Processes that draw training clips.
+        num_workers: Processes that draw training clips; null chooses: for a GPU one a core, eight
+            at most, for the CPU none.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class ClipDataModule(BaseVOSDataModule):
         size: tuple[int, int] = (240, 432),
         batch_size: int = 4,
         samples_per_epoch: int = 1200,
-        num_workers: int = 0,
+        num_workers: int | None = None,
     ) -> None:
         super().__init__(
             dataset=dataset,

@@ -57,7 +57,8 @@ class VideoDataModule(BaseVOSDataModule):
         size: (height, width) at which networks work.
         batch_size: Training samples per step and rank.
         samples_per_epoch: Training samples per epoch, over all ranks.
-        num_workers: Processes that draw training samples.
+        num_workers: Processes that draw training samples; null chooses: for a GPU one a core, eight
+            at most, for the CPU none.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class VideoDataModule(BaseVOSDataModule):
         size: tuple[int, int] = (240, 432),
         batch_size: int = 4,
         samples_per_epoch: int = 1200,
-        num_workers: int = 0,
+        num_workers: int | None = None,
     ) -> None:
         super().__init__(
             dataset=dataset,

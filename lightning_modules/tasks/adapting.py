@@ -18,7 +18,12 @@ from torch import Tensor, nn
 import augment
 import lightning_modules
 import vos_core
-from augment.refinement import AnnotatedFrame, RefinementSampler, sample_batches
+from augment.refinement import (
+    AnnotatedFrame,
+    RefinementSampler,
+    drawing_processes,
+    sample_batches,
+)
 from lightning_modules.callbacks.progress import announce, report_progress
 from lightning_modules.metrics import MaskJaccard
 from vos_core.adapters import trained_modules
@@ -167,9 +172,9 @@ class AdaptingModule(L.LightningModule, ABC):
         score = self._held_out(sampler, [*seed, 1])
         metric = f"adapt/{clip}_{object_id}" if object_id else f"adapt/{clip}"
         on_step = self._watch(f"{clip}: adapting to {what}", metric, settings.iterations)
-        drawing = sample_batches(
-            sampler, settings.batch_size, [*seed, 0], self.device, settings.workers
-        )
+        sharers = self._trainer.num_devices if self._trainer else 1
+        workers = drawing_processes(settings.workers, self.device, sharers)
+        drawing = sample_batches(sampler, settings.batch_size, [*seed, 0], self.device, workers)
         with torch.random.fork_rng(), torch.inference_mode(False), closing(drawing) as batches:
             state = np.random.SeedSequence(seed).generate_state(1)
             torch.manual_seed(int(state[0]))  # dropout

@@ -65,7 +65,8 @@ class LucidTask(BaseVOSTask):
         adapt_iterations: Steps per sequence, shared by its objects; 0 switches them off.
         adapt_lr: Its peak learning rate.
         adapt_batch_size: Its samples per step.
-        adapt_workers: Processes that draw them, which pays where a GPU waits for samples.
+        adapt_workers: Processes that draw them; null chooses: on a GPU, which would wait for them,
+            one a core, eight at most, on the CPU none.
         compile: Compile the network for training and adaptation (torch.compile), which takes a
             minute at first.
         adapter: What adaptation trains: all, last_layers, decoder, normalisation, lora:RANK, or
@@ -117,7 +118,7 @@ class LucidTask(BaseVOSTask):
         adapt_iterations: int = 280,
         adapt_lr: float = 1e-2,
         adapt_batch_size: int = 4,
-        adapt_workers: int = 0,
+        adapt_workers: int | None = None,
         compile: bool = False,
         adapter: str = "all",
         time_per_sequence: float | None = None,

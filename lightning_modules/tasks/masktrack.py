@@ -58,7 +58,8 @@ class MaskTrackTask(BaseVOSTask):
         adapt_iterations: Fine-tuning steps per video (section 4: 200), shared by its objects.
         adapt_lr: Learning rate of the fine-tuning (section 4: as offline).
         adapt_batch_size: Its samples per step.
-        adapt_workers: Processes that draw them, which pays where a GPU waits for samples.
+        adapt_workers: Processes that draw them; null chooses: on a GPU, which would wait for them,
+            one a core, eight at most, on the CPU none.
         compile: Compile the network for training and adaptation (torch.compile), which takes a
             minute at first.
         adapter: What fine-tuning trains: all, last_layers, decoder, normalisation, or lora:RANK.
@@ -110,7 +111,7 @@ class MaskTrackTask(BaseVOSTask):
         adapt_iterations: int = 200,
         adapt_lr: float = 1e-3,
         adapt_batch_size: int = 10,
-        adapt_workers: int = 0,
+        adapt_workers: int | None = None,
         compile: bool = False,
         adapter: str = "all",
         time_per_sequence: float | None = None,

@@ -15,6 +15,7 @@ from augment.refinement import (
     AnnotatedFrame,
     RefinementSampler,
     StillSampler,
+    drawing_processes,
     sample_batches,
 )
 from tests.fakes import COLOURS, fake_frame, fake_label_map
@@ -170,6 +171,16 @@ def test_batches_leave_random_numbers_of_torch_alone() -> None:
     state = torch.get_rng_state()
     next(sample_batches(sampler("still"), 2, [0], torch.device("cpu")))
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_samples_for_a_gpu_are_drawn_on_the_other_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    for cores, alone, one_of_four in ((16, 8, 3), (4, 3, 0), (1, 0, 0), (100, 8, 8)):
+        monkeypatch.setattr("augment.refinement.usable_cores", lambda cores=cores: cores)
+        assert drawing_processes(None, gpu) == alone
+        assert drawing_processes(None, gpu, sharers=4) == one_of_four
+        assert drawing_processes(None, cpu) == 0
+        assert drawing_processes(5, gpu, sharers=4) == drawing_processes(5, cpu) == 5
 
 
 @both

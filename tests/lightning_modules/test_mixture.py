@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
+import lightning as L
 import numpy as np
 import pytest
 import torch
@@ -47,6 +49,13 @@ def clip_module(sets: list[TrainSet], root: Path, **options: object) -> ClipData
     torch.manual_seed(5)
     module.setup("fit")
     return module
+
+
+def fake_trainer(device: str, rank: int = 0) -> L.Trainer:
+    """Return what a datamodule asks of the trainer of one rank of two on this machine."""
+    strategy = SimpleNamespace(root_device=torch.device(device))
+    told = SimpleNamespace(global_rank=rank, world_size=2, num_devices=2, strategy=strategy)
+    return cast("L.Trainer", told)
 
 
 def epochs(module: ClipDataModule, count: int) -> list[list[ClipSample]]:
@@ -102,11 +111,29 @@ def test_ranks_share_the_samples_out(sets: list[TrainSet], davis_root: Path) -> 
     together = epochs(module, 2)
     shares = []
     for rank in range(2):
-        module.trainer = SimpleNamespace(global_rank=rank, world_size=2)  # type: ignore[assignment]
+        module.trainer = fake_trainer("cpu", rank)
         shares.append(epochs(module, 2))
     for epoch in range(2):
         for k, batch in enumerate(together[epoch]):
             assert same(batch, shares[k % 2][epoch][k // 2])
+
+
+@pytest.mark.parametrize(
+    ("device", "asked", "workers"),
+    [("cpu", None, 0), ("cuda", None, 5), ("cuda", 0, 0), ("cuda", 3, 3), ("cpu", 2, 2)],
+)
+def test_a_gpu_does_not_wait_for_samples_unless_the_config_says_so(
+    sets: list[TrainSet],
+    davis_root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    device: str,
+    asked: int | None,
+    workers: int,
+) -> None:
+    monkeypatch.setattr("augment.refinement.usable_cores", lambda: 12)
+    module = clip_module(sets, davis_root, num_workers=asked)
+    module.trainer = fake_trainer(device)
+    assert module.train_dataloader().num_workers == workers
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])

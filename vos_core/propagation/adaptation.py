@@ -27,7 +27,8 @@ class AdaptationSettings:
         iterations: Optimisation steps; 0 leaves the network as it is.
         solver: The optimiser and its schedule.
         batch_size: Samples a step.
-        workers: Processes that draw them; with none they are drawn between the steps.
+        workers: Processes that draw them; with 0 they are drawn between the steps. None is for
+            whoever draws them to choose.
         precision: Arithmetic of the network.
         seconds: Stop by the clock, too; the schedule then follows whichever of steps and clock is
             farther. The same run on another machine so gives other weights.
@@ -41,7 +42,7 @@ class AdaptationSettings:
     iterations: int
     solver: Solver
     batch_size: int = 4
-    workers: int = 0
+    workers: int | None = None
     precision: Precision = "auto"
     seconds: float | None = None
     patience: int = 0
@@ -57,10 +58,9 @@ class AdaptationSettings:
         """
         require_adapter(self.adapter)
         for name, least in (("iterations", 0), ("patience", 0), ("workers", 0), ("batch_size", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"{name} of the adaptation is {getattr(self, name)}; give {least} or more."
-                )
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ConfigError(f"{name} of the adaptation is {value}; give {least} or more.")
 
 
 def adapt(
