@@ -49,6 +49,8 @@ _TRAINER_DEFAULTS = {
     "enable_model_summary": False,
 }
 
+_DESCRIPTION = """What methods and data take is told by --model.help and --data.help, as in
+--model.help LucidTask or --data.help VideoDataModule; below are the trainer's options."""
 
 _NOISE = (
     ".*LeafSpec.*",  # one part of Lightning calls another in a way that torch has deprecated
@@ -90,6 +92,7 @@ class SuiteCLI(LightningCLI):
             parser_class=SuiteParser,
             subclass_mode_model=True,
             subclass_mode_data=True,
+            auto_configure_optimizers=False,  # tasks know theirs
             parser_kwargs={"allow_abbrev": False},
         )
 
@@ -107,6 +110,8 @@ class SuiteCLI(LightningCLI):
         super().setup_parser(*args, **kwargs)
         for command in self.subcommands():
             parser = self._parser(command)
+            parser.usage = f"python cli.py {command} --config NAME.yaml [options]"
+            parser.description = _DESCRIPTION
             parser.set_defaults(weights_only=True)
             if command in ("validate", "test"):
                 parser.set_defaults(verbose=False)

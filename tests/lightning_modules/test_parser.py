@@ -110,6 +110,18 @@ def test_a_value_of_another_type_is_refused_in_plain_words(
     assert capsys.readouterr().err.endswith("error: lr is fast; give a number.\n")
 
 
+def test_help_leads_to_the_settings_of_methods(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["test", "--help"])
+    assert not stop.value.code
+    told = capsys.readouterr().out
+    assert "--model.help LucidTask" in told
+    assert "--optimizer" not in told  # tasks know theirs
+    with pytest.raises(SystemExit):
+        main(["test", "--model.help", "LucidTask"])
+    assert "--model.adapt_iterations" in capsys.readouterr().out
+
+
 def test_misspelt_key_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "mine.yaml"
     config.write_text(
