@@ -266,14 +266,14 @@ def drawing_processes(asked: int | None, device: torch.device, sharers: int = 1)
     """Return how many processes should draw samples for a device.
 
     Args:
-        asked: As many, if that is said. Else none for the CPU, which has enough to do; a GPU would
-            wait for samples that are drawn between its steps.
+        asked: As many, if that is said. Else none for the CPU, which has enough to do, and some for
+            a CUDA device, which would wait for samples that are drawn between its steps.
         device: Where the samples are wanted.
         sharers: Processes on this machine that each have such a device.
     """
     if asked is not None:
         return asked
-    if device.type == "cpu":
+    if device.type != "cuda":  # elsewhere processes may have to begin anew, which takes seconds
         return 0
     return min(_MOST_DRAWING, max(0, usable_cores() // sharers - 1))
 

@@ -179,7 +179,7 @@ def test_samples_for_a_gpu_are_drawn_on_the_other_cores(monkeypatch: pytest.Monk
         monkeypatch.setattr("augment.refinement.usable_cores", lambda cores=cores: cores)
         assert drawing_processes(None, gpu) == alone
         assert drawing_processes(None, gpu, sharers=4) == one_of_four
-        assert drawing_processes(None, cpu) == 0
+        assert drawing_processes(None, cpu) == drawing_processes(None, torch.device("mps")) == 0
         assert drawing_processes(5, gpu, sharers=4) == drawing_processes(5, cpu) == 5
 
 
