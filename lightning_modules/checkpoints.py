@@ -59,6 +59,30 @@ def require_fit(
         )
 
 
+def require_same_training(
+    path: str | Path, checkpoint: Mapping[str, Any], ours: Mapping[str, object]
+) -> None:
+    """Refuse to go on with a training of other settings: its schedule and samples would not fit.
+
+    Args:
+        path: Of the checkpoint, for the message.
+        checkpoint: Its content.
+        ours: What :func:`lightning_modules.tasks.training_settings` says.
+
+    Raises:
+        CheckpointError: If a setting differs, or the checkpoint does not tell.
+    """
+    theirs = checkpoint.get("training")
+    if theirs is None:
+        raise CheckpointError(f"{path} tells of no training; --ckpt_path takes its weights.")
+    for name in sorted({*ours, *theirs}):
+        if ours.get(name) != theirs.get(name):
+            raise CheckpointError(
+                f"{path} is of a training with {name} {theirs.get(name)}, not {ours.get(name)}; "
+                "give the same, or take its weights alone by --ckpt_path."
+            )
+
+
 def load_refiner(path: str | Path, guidance: str) -> nn.Module:
     """Build the network of a MaskTrack checkpoint, with its weights, for evaluation.
 

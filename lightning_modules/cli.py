@@ -2,8 +2,9 @@
 
 What differs from a plain ``LightningCLI``: configs are found by their bare name; mistakes are
 answered in one sentence with the nearest valid name; every run has its own folder under ``runs/``
-with CSV and W&B logs; ``after_fit: test`` in a config goes on to test what was trained; and a
-checkpoint brings its weights only, never settings that override what was typed.
+with CSV and W&B logs; ``after_fit: test`` in a config goes on to test what was trained; a
+checkpoint brings its weights only, never settings that override what was typed; and ``--resume``
+goes on with a training that was stopped.
 """
 
 import logging
@@ -29,10 +30,11 @@ from lightning.pytorch.cli import (
 )
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 
-from lightning_modules.callbacks import RecordRun, SuiteProgressBar
+from lightning_modules.callbacks import KeepTraining, RecordRun, SuiteProgressBar
+from lightning_modules.checkpoints import read_checkpoint, require_same_training
 from lightning_modules.datamodules import BaseVOSDataModule
 from lightning_modules.parser import SuiteParser, find_config
-from lightning_modules.tasks import BaseVOSTask
+from lightning_modules.tasks import BaseVOSTask, training_settings
 from vos_core.errors import ConfigError, VOSError
 
 _RUNS = "runs"
@@ -49,13 +51,16 @@ _TRAINER_DEFAULTS = {
     "enable_model_summary": False,
 }
 
+_WHOLE = ("bf16-true", "16-true", "64-true", "64", 64, "transformer-engine")
+
 _DESCRIPTION = """What methods and data take is told by --model.help and --data.help, as in
 --model.help LucidTask or --data.help VideoDataModule; below are the trainer's options."""
 
 _NOISE = (
     ".*LeafSpec.*",  # one part of Lightning calls another in a way that torch has deprecated
     "The number of training batches .* is smaller than the logging interval",  # the epoch's is told
-    "The dirpath has changed",  # of a checkpoint only the weights are taken
+    "The dirpath has changed",  # a training that is resumed has a folder of its own
+    "You're resuming from a checkpoint that ended before",  # our samplers know where
 )
 
 
@@ -86,7 +91,7 @@ class SuiteCLI(LightningCLI):
             save_config_kwargs={"overwrite": True},
             trainer_defaults={
                 **_TRAINER_DEFAULTS,
-                "callbacks": [RecordRun(), SuiteProgressBar()],
+                "callbacks": [RecordRun(), KeepTraining(), SuiteProgressBar()],
             },
             seed_everything_default=0,
             parser_class=SuiteParser,
@@ -113,6 +118,13 @@ class SuiteCLI(LightningCLI):
             parser.usage = f"python cli.py {command} --config NAME.yaml [options]"
             parser.description = _DESCRIPTION
             parser.set_defaults(weights_only=True)
+            if command == "fit":
+                parser.add_argument(
+                    "--resume",
+                    type=str | None,
+                    default=None,
+                    help="Checkpoint of a training that was stopped, to go on with it.",
+                )
             if command in ("validate", "test"):
                 parser.set_defaults(verbose=False)
             if command == "predict":
@@ -128,10 +140,17 @@ class SuiteCLI(LightningCLI):
         What can be wrong with data and weights is found out first, so that a mistake leaves no
         folder behind.
         """
+        chosen = self.config_init[self.subcommand]
+        settings = chosen.trainer
+        if settings.precision in _WHOLE:
+            raise ConfigError(
+                f"trainer.precision is {settings.precision}, which would convert frames and masks, "
+                "too; give bf16-mixed, 16-mixed or 32-true."
+            )
         self.datamodule.open(self.subcommand)
-        if path := self.config_init[self.subcommand].get("ckpt_path"):
+        self.datamodule.require_slots(self.model.slots)
+        for path in filter(None, (chosen.get("ckpt_path"), chosen.get("resume"))):
             self.model.check_weights(path)
-        settings = self.config_init[self.subcommand].trainer
         folder: Path | None = None
         root = Path(settings.default_root_dir or _RUNS)
         made = [each for each in (root / self._experiment, root) if not each.exists()]
@@ -139,16 +158,31 @@ class SuiteCLI(LightningCLI):
             if settings.logger in (None, True) and not settings.fast_dev_run:
                 kwargs["logger"] = run_loggers(root, self._experiment)
                 folder = Path(kwargs["logger"][0].log_dir)
-            return super().instantiate_trainer(**kwargs)
-        except (MisconfigurationException, ValueError, OSError) as err:
+            trainer = super().instantiate_trainer(**kwargs)
+            if path := chosen.get("resume"):
+                told = training_settings(trainer, self.model, self.datamodule)
+                require_same_training(path, read_checkpoint(path), told)
+            return trainer
+        except (VOSError, MisconfigurationException, ValueError, OSError) as err:
             if folder:
                 shutil.rmtree(folder)
                 with suppress(OSError):  # other runs are there
                     for parent in made:
                         parent.rmdir()
+            if isinstance(err, VOSError):
+                raise
             raise ConfigError(
                 f"The trainer cannot be set up: {' '.join(str(err).split())}"
             ) from err
+
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        """Take weights from a checkpoint; only a training that is resumed takes all of it."""
+        kwargs: dict[str, Any] = super()._prepare_subcommand_kwargs(subcommand)
+        if path := kwargs.pop("ckpt_path", None):
+            self.model.begin_from(path)
+        if path := self.config_init[subcommand].get("resume"):
+            kwargs["ckpt_path"] = path
+        return kwargs
 
     def after_fit(self) -> None:
         """Go on with what the config asks for."""

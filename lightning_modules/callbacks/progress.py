@@ -18,9 +18,10 @@ from rich.progress import (
 
 
 class SuiteProgressBar(ProgressBar):
-    """One bar for the whole stage and one for the clip at hand; plain lines where no terminal is.
+    """One bar for the whole stage and one for the clip at hand.
 
-    Shown on rank 0 only. Text printed through :meth:`print` stays above the bars.
+    Where no terminal is, a line for every tenth of a training in their place. Shown on rank 0
+    only. Text printed through :meth:`print` stays above the bars.
     """
 
     def __init__(self) -> None:
@@ -30,6 +31,7 @@ class SuiteProgressBar(ProgressBar):
         self._stage: TaskID | None = None
         self._inner: TaskID | None = None
         self._enabled = True
+        self._steps: int | None = None
 
     def disable(self) -> None:
         """Show nothing (Lightning calls this on all ranks but the first)."""
@@ -57,13 +59,18 @@ class SuiteProgressBar(ProgressBar):
 
     def on_train_start(self, trainer: L.Trainer, *args: Any) -> None:
         """Open the bar of the training."""
-        steps = trainer.estimated_stepping_batches
-        self._open("training", None if steps == float("inf") else int(steps))
+        self._steps = _total([trainer.estimated_stepping_batches])
+        self._open("training", self._steps)
 
     def on_train_batch_end(self, trainer: L.Trainer, *args: Any) -> None:
         """Advance by the steps done."""
         loss = trainer.progress_bar_metrics.get("train/loss")
-        self._update(trainer.global_step, "training" + (f", loss {loss:.3f}" if loss else ""))
+        label = "training" + (f", loss {loss:.3f}" if loss else "")
+        self._update(trainer.global_step, label)
+        if self._steps and not self._console.is_terminal:
+            step = trainer.global_step
+            if step * 10 // self._steps > (step - 1) * 10 // self._steps:
+                self.print(f"{label}, step {step} of {self._steps}")
 
     def on_train_end(self, *args: Any) -> None:
         """Close the bar of the training."""

@@ -132,6 +132,7 @@ class BaseVOSDataModule(L.LightningDataModule, ABC):
         self._num_workers = num_workers
         self._clips: VOSDataset | None = None
         self._source: SampleSource[object] | None = None
+        self._resumed_at = (0, 0)
 
     @abstractmethod
     def open_training(self) -> None:
@@ -154,18 +155,49 @@ class BaseVOSDataModule(L.LightningDataModule, ABC):
         if stage == "fit":
             self.open_training()
 
+    def require_slots(self, slots: int) -> None:
+        """Refuse a network of too few slots for the clips.
+
+        Args:
+            slots: Objects that it answers for at once; 1 is a network an object.
+
+        Raises:
+            ConfigError: If a clip has more objects.
+        """
+        for clip in self.test_clips():
+            annotations = self.given(clip) or clip.annotations
+            count = len({i for given in annotations for i in given.object_ids})
+            if 1 < slots < count:
+                raise ConfigError(
+                    f"{clip.name} has {count} objects, but the network {slots} slots; give more "
+                    "slots, or 1 for a network an object."
+                )
+
     def setup(self, stage: str) -> None:
         """Open everything, and make ready what draws training samples."""
         self.open(stage)
+        task = self.trainer.lightning_module if self.trainer else None
+        self.require_slots(getattr(task, "slots", 1))
         if stage == "fit" and self._source is None:
             self._source = self.make_source()
+
+    def state_dict(self) -> dict[str, int]:
+        """Return where in its samples a training is."""
+        if self.trainer is None:
+            return {}
+        batches = self.trainer.fit_loop.epoch_loop.batch_progress.current.completed
+        return {"epoch": self.trainer.current_epoch, "samples": batches * self._batch_size}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on there."""
+        self._resumed_at = (state_dict["epoch"], state_dict["samples"])
 
     def train_dataloader(self) -> DataLoader[object]:
         """Return endless, never repeating samples, cut into epochs."""
         if self._source is None:
             raise RuntimeError("setup('fit') must be called first.")
         rank, world_size = self._ranks()
-        sampler = StreamSampler(self._samples_per_epoch, rank, world_size)
+        sampler = StreamSampler(self._samples_per_epoch, rank, world_size, self._resumed_at)
         seed = torch.initial_seed() % 2**32
         workers = self._drawing_processes()
         return DataLoader(

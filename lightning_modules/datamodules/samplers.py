@@ -15,13 +15,21 @@ class StreamSampler(Sampler[int]):
         length: Samples per epoch, over all ranks.
         rank: This process.
         world_size: Number of processes.
+        resumed_at: The epoch to begin with, and how many of its samples this rank has had.
     """
 
-    def __init__(self, length: int, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self,
+        length: int,
+        rank: int = 0,
+        world_size: int = 1,
+        resumed_at: tuple[int, int] = (0, 0),
+    ) -> None:
         self._share = length // world_size
         self._rank = rank
         self._world_size = world_size
         self._epoch = 0
+        self._resumed_at = resumed_at
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch; Lightning calls this."""
@@ -29,8 +37,10 @@ class StreamSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         """Yield this rank's numbers of the epoch."""
-        first = self._epoch * self._share
-        for number in range(first, first + self._share):
+        resumed, had = self._resumed_at
+        epoch = max(self._epoch, resumed)  # workers may ask before it is set
+        done = had if epoch == resumed else 0
+        for number in range(epoch * self._share + done, (epoch + 1) * self._share):
             yield number * self._world_size + self._rank
 
     def __len__(self) -> int:

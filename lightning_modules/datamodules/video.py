@@ -106,17 +106,6 @@ class VideoDataModule(BaseVOSDataModule):
         """Whether it trains on what is given of the clips that are tested on."""
         return self._train_sets is None and self._train_split is None
 
-    def setup(self, stage: str) -> None:
-        """Open everything; refuse a network of too few slots for the clips.
-
-        Raises:
-            ConfigError: If a clip has more objects, or as in the base class.
-        """
-        task = self.trainer.lightning_module if self.trainer else None
-        if isinstance(task, BaseVOSTask):
-            self._require_slots(task.slots)
-        super().setup(stage)
-
     def open_training(self) -> None:
         """Open the frames to train on; those of the dataset itself are read and kept."""
         if self._frames is not None:
@@ -140,13 +129,3 @@ class VideoDataModule(BaseVOSDataModule):
             raise ConfigError("training samples are drawn by a task; fit one of BaseVOSTask.")
         device = task.trainer.strategy.root_device
         return _Refinements(task.make_sampler(self._frames), device)
-
-    def _require_slots(self, slots: int) -> None:
-        for clip in self.test_clips():
-            annotations = self.given(clip) or clip.annotations
-            count = len({i for given in annotations for i in given.object_ids})
-            if 1 < slots < count:
-                raise ConfigError(
-                    f"{clip.name} has {count} objects, but the network {slots} slots; give more "
-                    "slots, or 1 for a network an object."
-                )

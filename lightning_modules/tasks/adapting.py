@@ -43,7 +43,7 @@ from vos_core.types import ClipJob
 
 _HELD_OUT_BATCHES = 4
 # arguments of tasks that matter after adaptation only
-_AFTERWARDS = (
+AFTERWARDS = (
     *("flow", "flow_weights", "flow_cache", "flow_network", "warp", "flip_average", "dilation"),
     *("coherence", "crf", "crf_settings", "crf_tuning", "baselines", "adapted_cache"),
 )
@@ -117,7 +117,7 @@ class AdaptingModule(L.LightningModule, ABC):
 
     def _adaptation_key(self, job: ClipJob) -> str:
         """Return what tells networks apart that adapted to a clip in different ways."""
-        told = {name: value for name, value in self.hparams.items() if name not in _AFTERWARDS}
+        told = {name: value for name, value in self.hparams.items() if name not in AFTERWARDS}
         if told.get("motion") == "estimated":  # in dreams
             told["flow"] = self.hparams["flow"]
         told["here"] = [job.clip.name, job.object_ids, torch.initial_seed(), self.trainer.precision]

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
+import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.utilities.types import LRSchedulerConfigType
@@ -21,7 +22,7 @@ from augment.settings import configured
 from lightning_modules.callbacks.progress import announce
 from lightning_modules.checkpoints import read_checkpoint, require_fit
 from lightning_modules.metrics import MaskJaccard
-from lightning_modules.tasks.adapting import AdaptingModule
+from lightning_modules.tasks.adapting import AFTERWARDS, AdaptingModule
 from vos_core.clips import annotated_frames
 from vos_core.errors import ConfigError
 from vos_core.losses import object_masks, refinement_loss
@@ -53,9 +54,28 @@ Answer = dict[str, SegmentedClip]
 
 ADAPTED, UNADAPTED = "adapted", "not adapted"
 COPIED, COPIED_NEAREST = "copied first mask", "copied nearest mask"
+# arguments that do not change a training, beside those of adaptation
+_NOT_OF_TRAINING = {*AFTERWARDS, "root", "train_root", "num_workers", "online", "patience"}
 _PRECISIONS: dict[str, Precision] = {"16-mixed": "float16", "bf16-mixed": "bfloat16"}
 _HELD_OUT_SEED = zlib.crc32(b"held out")  # the k-th training sample is drawn from (seed, k)
 Setting = int | float | bool | list[float] | str  # of a config; text is tried in this order
+
+
+def training_settings(
+    trainer: L.Trainer, task: L.LightningModule, data: L.LightningDataModule | None
+) -> dict[str, Any]:
+    """Return what a training depends on: where one of these differs, it cannot be gone on with."""
+    settings = {
+        "seed": torch.initial_seed(),
+        "trainer.max_epochs": trainer.max_epochs,
+        "trainer.max_steps": trainer.max_steps,
+        "the number of ranks": trainer.world_size,
+    }
+    for section, owner in (("model", task), ("data", data)):
+        for name, value in (owner.hparams if owner else {}).items():
+            if name not in _NOT_OF_TRAINING and not name.startswith("adapt"):
+                settings[f"{section}.{name}"] = value
+    return settings
 
 
 class BaseVOSTask(AdaptingModule):
@@ -203,6 +223,16 @@ class BaseVOSTask(AdaptingModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, object]) -> None:
         """Note that the weights are worth trying without adaptation."""
+        self._is_trained = True
+
+    def on_save_checkpoint(self, checkpoint: dict[str, object]) -> None:
+        """Note what the training depends on, for :func:`training_settings` to be compared with."""
+        data = getattr(self.trainer, "datamodule", None)
+        checkpoint["training"] = training_settings(self.trainer, self, data)
+
+    def begin_from(self, path: str | Path) -> None:
+        """Take the weights of a checkpoint, and nothing else."""
+        self.load_state_dict(read_checkpoint(path)["state_dict"])
         self._is_trained = True
 
     def check_weights(self, path: str | Path) -> None:

@@ -41,3 +41,14 @@ def test_stream_never_repeats_over_epochs_and_ranks() -> None:
             assert len(list(sampler)) == len(sampler) == 5
             seen += list(sampler)
     assert sorted(seen) == list(range(30))
+
+
+def test_a_resumed_stream_leaves_out_what_it_has_had() -> None:
+    for rank in range(2):
+        whole = StreamSampler(10, rank, 2)
+        resumed = StreamSampler(10, rank, 2, resumed_at=(1, 3))
+        assert len(resumed) == 5
+        for epoch, begun, had in ((0, 1, 3), (1, 1, 3), (2, 2, 0)):  # 0: before one is set
+            resumed.set_epoch(epoch)
+            whole.set_epoch(begun)
+            assert list(resumed) == list(whole)[had:]
