@@ -1,11 +1,25 @@
 """Arithmetic: bfloat16 where the machine computes it natively, float32 elsewhere."""
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
+from vos_core.errors import ConfigError
+
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+def require_precision(precision: str) -> None:
+    """Refuse an unknown arithmetic.
+
+    Raises:
+        ConfigError: If it is none of :data:`Precision`.
+    """
+    if precision not in get_args(Precision):
+        raise ConfigError(
+            f"precision is {precision!r}; give one of {', '.join(get_args(Precision))}."
+        )
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:

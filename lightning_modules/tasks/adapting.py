@@ -1,11 +1,12 @@
 """Fitting copies of a network to a clip."""
 
+import inspect
 import math
 import time
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -42,12 +43,7 @@ from vos_core.propagation import (
 from vos_core.types import ClipJob
 
 _HELD_OUT_BATCHES = 4
-# arguments of tasks that matter after adaptation only
-AFTERWARDS = (
-    *("flow", "flow_weights", "flow_cache", "flow_network", "warp", "flip_average", "dilation"),
-    *("coherence", "crf", "crf_settings", "crf_tuning", "baselines", "adapted_cache"),
-)
-_CODE = [Path(package.__path__[0]) for package in (vos_core, augment, lightning_modules)]
+_PACKAGES = [Path(package.__path__[0]) for package in (vos_core, augment, lightning_modules)]
 
 
 class AdaptingModule(L.LightningModule, ABC):
@@ -58,6 +54,7 @@ class AdaptingModule(L.LightningModule, ABC):
 
     Attributes:
         slots: Objects that the network answers for at once.
+        afterwards: Constructor arguments that matter after adaptation only.
 
     Args:
         network: ``network(image, previous_mask) -> (B, S, H, W) logits``.
@@ -68,6 +65,7 @@ class AdaptingModule(L.LightningModule, ABC):
     """
 
     slots = 1
+    afterwards = frozenset({"adapted_cache"})
 
     def __init__(
         self,
@@ -117,12 +115,18 @@ class AdaptingModule(L.LightningModule, ABC):
 
     def _adaptation_key(self, job: ClipJob) -> str:
         """Return what tells networks apart that adapted to a clip in different ways."""
-        told = {name: value for name, value in self.hparams.items() if name not in AFTERWARDS}
-        if told.get("motion") == "estimated":  # in dreams
-            told["flow"] = self.hparams["flow"]
+        told = {name: value for name, value in self.hparams.items() if name not in self.afterwards}
         told["here"] = [job.clip.name, job.object_ids, torch.initial_seed(), self.trainer.precision]
         frames = annotated_frames(job.clip, job.size, job.given)
-        return adaptation_key(told, self.network, frames, _CODE)
+        return adaptation_key(told, self.network, frames, self._code())
+
+    def _code(self) -> set[Path]:
+        """Return the Python files that adapt: this project's, and where its classes are from."""
+        files = {path for folder in _PACKAGES for path in folder.rglob("*.py")}
+        for each in {*type(self).__mro__, *map(type, self.network.modules())}:
+            with suppress(TypeError, OSError):  # written in C, or at a prompt
+                files.add(Path(inspect.getfile(each)))
+        return files
 
     def _adapt_to(self, job: ClipJob) -> Networks:
         """Fit a copy of the network to each object of a clip, the others being background to it.

@@ -22,7 +22,7 @@ from augment.settings import configured
 from lightning_modules.callbacks.progress import announce
 from lightning_modules.checkpoints import read_checkpoint, require_fit
 from lightning_modules.metrics import MaskJaccard
-from lightning_modules.tasks.adapting import AFTERWARDS, AdaptingModule
+from lightning_modules.tasks.adapting import AdaptingModule
 from vos_core.clips import annotated_frames
 from vos_core.errors import ConfigError
 from vos_core.losses import object_masks, refinement_loss
@@ -54,15 +54,15 @@ Answer = dict[str, SegmentedClip]
 
 ADAPTED, UNADAPTED = "adapted", "not adapted"
 COPIED, COPIED_NEAREST = "copied first mask", "copied nearest mask"
-# arguments that do not change a training, beside those of adaptation
-_NOT_OF_TRAINING = {*AFTERWARDS, "root", "train_root", "num_workers", "online", "patience"}
+# arguments that do not change a training, beside those of adaptation and what comes after it
+_NOT_OF_TRAINING = {"root", "train_root", "num_workers", "online", "patience"}
 _PRECISIONS: dict[str, Precision] = {"16-mixed": "float16", "bf16-mixed": "bfloat16"}
 _HELD_OUT_SEED = zlib.crc32(b"held out")  # the k-th training sample is drawn from (seed, k)
 Setting = int | float | bool | list[float] | str  # of a config; text is tried in this order
 
 
 def training_settings(
-    trainer: L.Trainer, task: L.LightningModule, data: L.LightningDataModule | None
+    trainer: L.Trainer, task: AdaptingModule, data: L.LightningDataModule | None
 ) -> dict[str, Any]:
     """Return what a training depends on: where one of these differs, it cannot be gone on with."""
     settings = {
@@ -71,9 +71,10 @@ def training_settings(
         "trainer.max_steps": trainer.max_steps,
         "the number of ranks": trainer.world_size,
     }
+    left_out = _NOT_OF_TRAINING | task.afterwards
     for section, owner in (("model", task), ("data", data)):
         for name, value in (owner.hparams if owner else {}).items():
-            if name not in _NOT_OF_TRAINING and not name.startswith("adapt"):
+            if name not in left_out and not name.startswith("adapt"):
                 settings[f"{section}.{name}"] = value
     return settings
 
@@ -124,6 +125,8 @@ class BaseVOSTask(AdaptingModule):
         self._tuning: CRFTuning | None = None
         self._is_trained = False
         self._train_jaccard = MaskJaccard()
+
+    afterwards = AdaptingModule.afterwards | {"crf", "crf_settings", "crf_tuning", "baselines"}
 
     @abstractmethod
     def make_propagator(self, network: Networks, job: ClipJob) -> Propagator:

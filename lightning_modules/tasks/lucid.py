@@ -31,13 +31,13 @@ from vos_core.errors import CheckpointError, ConfigError
 from vos_core.flow import build_flow, flow_source, list_flows
 from vos_core.networks import build_streams, used_cues
 from vos_core.optimisation import Solver, SolverKind
-from vos_core.precision import Precision
+from vos_core.precision import Precision, require_precision
 from vos_core.propagation import (
     AdaptationSettings,
     MaskPropagator,
     Networks,
     Propagator,
-    require_coherence,
+    require_propagation,
 )
 from vos_core.semantics import SemanticsEstimator, build_semantics, list_semantics
 from vos_core.types import VOID, ClipJob
@@ -105,6 +105,11 @@ class LucidTask(BaseVOSTask):
         precision: "auto" computes in bfloat16 where the machine does so natively.
     """
 
+    afterwards = BaseVOSTask.afterwards | {
+        *("flow", "flow_weights", "flow_cache", "warp"),  # but for estimated motion in dreams
+        *("flip_average", "dilation", "coherence"),
+    }
+
     def __init__(
         self,
         network: str = "mask_refiner",
@@ -145,7 +150,8 @@ class LucidTask(BaseVOSTask):
     ) -> None:
         if {"pretrained", "slots", "cues"} & set(network_options or {}):
             raise ConfigError("pretrained, slots and cues are no network options here; see --help.")
-        require_coherence(coherence)
+        require_propagation(coherence, dilation)
+        require_precision(precision)
         seen = ["image"] if inputs is None else inputs
         self._cues = used_cues(seen)
         offline = Solver(solver, lr, weight_decay)
@@ -203,6 +209,10 @@ class LucidTask(BaseVOSTask):
                 warnings.warn(self._semantics.description, stacklevel=2)
         elif semantics_weights is not None or semantics != "objectness":
             raise ConfigError("semantics are seen by no network; name them among the inputs.")
+
+    def _adaptation_key(self, job: ClipJob) -> str:
+        key = super()._adaptation_key(job)
+        return f"{key}-{self.hparams['flow']}" if self.hparams["motion"] == "estimated" else key
 
     def make_sampler(self, frames: Sequence[AnnotatedFrame]) -> RefinementSampler:
         """Dream from each annotated frame that shows an object.

@@ -25,7 +25,7 @@ from vos_core.errors import CheckpointError, ConfigError
 from vos_core.flow import flow_source
 from vos_core.networks import build_network
 from vos_core.optimisation import Solver, SolverKind
-from vos_core.precision import Precision
+from vos_core.precision import Precision, require_precision
 from vos_core.propagation import (
     AdaptationSettings,
     Guidance,
@@ -34,7 +34,7 @@ from vos_core.propagation import (
     Networks,
     Propagator,
     masks_from_boxes,
-    require_coherence,
+    require_propagation,
 )
 from vos_core.types import ClipJob
 
@@ -98,6 +98,10 @@ class MaskTrackTask(BaseVOSTask):
         precision: "auto" computes in bfloat16 where the machine does so natively.
     """
 
+    afterwards = BaseVOSTask.afterwards | {
+        *("flow", "flow_weights", "flow_cache", "flow_network", "coherence"),
+    }
+
     def __init__(
         self,
         network: str = "deeplabv2_vgg16",
@@ -137,7 +141,8 @@ class MaskTrackTask(BaseVOSTask):
     ) -> None:
         if {"pretrained", "slots", "cues"} & set(network_options or {}):
             raise ConfigError("pretrained, slots and cues are no network options here; see --help.")
-        require_coherence(coherence)
+        require_propagation(coherence, guidance=guidance)
+        require_precision(precision)
         ranges = {"preset": _PRESETS[guidance], **(previous_masks or {})}
         rough = configured(PREVIOUS_MASKS, ranges, "previous masks")
         offline = Solver(solver, lr, weight_decay, momentum, head_rate)

@@ -1,5 +1,7 @@
 """What a task hands to the adaptation of each object."""
 
+import importlib.util
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -182,6 +184,30 @@ def test_kept_networks_are_taken_where_only_what_follows_differs(
     # flow matters where dreams tell its motion
     estimated = {"inputs": ["image+motion"], "motion": "estimated"}
     assert [run(**estimated, flow=flow)[2] for flow in ("dis_fast", "dis_medium")] == [3, 3]
+
+
+def test_kept_networks_depend_on_the_code_of_own_tasks(tmp_path: Path, davis_root: Path) -> None:
+    def key(body: str) -> str:
+        file = tmp_path / "own_task.py"
+        file.write_text(
+            f"from lightning_modules.tasks import LucidTask\nclass Own(LucidTask):\n{body}"
+        )
+        spec = importlib.util.spec_from_file_location("own_task", file)
+        assert spec
+        assert spec.loader
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["own_task"] = module
+        spec.loader.exec_module(module)
+        torch.manual_seed(0)
+        task = module.Own(network_options=SMALL)
+        task.trainer = L.Trainer(logger=False, enable_progress_bar=False)
+        told: str = task._adaptation_key(job_of(davis_root))
+        return told
+
+    try:
+        assert key("    x = 1") == key("    x = 1") != key("    x = 22")
+    finally:
+        del sys.modules["own_task"]
 
 
 @pytest.mark.parametrize("kind", ["lucid", "masktrack"])

@@ -88,7 +88,7 @@ def test_the_key_changes_with_all_that_the_result_depends_on(tmp_path: Path) -> 
 
     def key(**changes: object) -> str:
         given = {"settings": settings, "network": network(0), "frames": [(image, labels)]}
-        return adaptation_key(**{**given, **changes}, code=[tmp_path])  # type: ignore[arg-type]
+        return adaptation_key(**{**given, **changes}, code=tmp_path.rglob("*.py"))  # type: ignore[arg-type]
 
     first = key()
     assert key() == first

@@ -22,6 +22,7 @@ from tests.vos_core.propagation_fakes import (
 from vos_core.errors import ConfigError
 from vos_core.networks import FREE
 from vos_core.propagation import (
+    FirstMaskCopier,
     MaskPropagator,
     merge_logits,
 )
@@ -119,12 +120,13 @@ class TestMaskPropagator:
         assert propagator.step(frame(2)).shape == (2, *SIZE)
 
     def test_an_object_that_vanishes_stays_away_quietly(self) -> None:
-        propagator = self.make(flow=ConstantFlow(-60, 0))
+        propagator = self.make(flow=ConstantFlow(-20, 0))
         propagator.start(frame(0), labels((1, 10, 10), (2, 20, 20)))
-        for t in (1, 2):
+        for t, there in ((1, 2), (2, 0), (3, 0)):
             probabilities = propagator.step(frame(t))
             assert probabilities.isfinite().all()
-            assert (probabilities.argmax(dim=0) == 0).all()
+            assert len(probabilities.argmax(dim=0).unique()) == there + 1
+        assert not propagator.counts
 
     def test_start_forgets_the_last_clip(self) -> None:
         flow = ConstantFlow(0, 0)
@@ -203,6 +205,36 @@ class TestNetworkPerObject:
         assert propagator.object_ids == [3, 7, 9]
         torch.testing.assert_close(propagator.step(frame(1)), expected)
 
+    def test_an_object_without_a_network_is_refused(self) -> None:
+        propagator = MaskPropagator({3: Constant(1.0)})
+        with pytest.raises(ConfigError, match="no network for object 7"):
+            propagator.start(frame(), labels((3, 2, 2), (7, 20, 20)))
+
+    def test_the_mask_of_an_object_that_is_there_is_corrected(self) -> None:
+        for propagator in (MaskPropagator(Echo()), FirstMaskCopier()):
+            propagator.start(frame(), labels((3, 2, 2), (7, 20, 20)))
+            propagator.add_objects(labels((3, 12, 12), (5, 2, 30)))
+            assert propagator.object_ids == [3, 7, 5]
+            channels = propagator.step(frame(1)).argmax(dim=0)
+            expected = labels((1, 12, 12), (2, 20, 20), (3, 2, 30))
+            assert torch.equal(channels, expected.long())
+
+    @pytest.mark.parametrize(
+        ("settings", "said"),
+        [
+            ({"coherence": "publishd"}, "coherence is 'publishd'"),
+            ({"coherence": -1}, "coherence is -1"),
+            ({"guidance": "boxx"}, "guidance is 'boxx'; give one of mask, box, none"),
+            ({"dilation": -3}, "dilation is -3"),
+            ({"precision": "float61"}, "precision is 'float61'"),
+        ],
+    )
+    def test_settings_that_mean_nothing_are_refused(
+        self, settings: dict[str, object], said: str
+    ) -> None:
+        with pytest.raises(ConfigError, match=said):
+            MaskPropagator(Echo(), **settings)  # type: ignore[arg-type]
+
     def test_coherence_drops_what_is_far_from_the_guide(self) -> None:
         class TwoBlobs(nn.Module):
             def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
@@ -270,6 +302,19 @@ class TestCuesAndSlots:
         assert network.masks.shape == (1 + flip_average, 4, *SIZE)
         assert (network.masks[:, 3] == FREE).all()
         assert (network.masks[:, :3] >= 0).all()
+
+    def test_slots_are_taken_as_objects_come_unless_an_order_is_given(self) -> None:
+        propagator = MaskPropagator(Echo(), slots=2)
+        for _ in range(2):  # a new clip takes them anew
+            propagator.start(frame(), labels((9, 2, 2)))
+            propagator.add_objects(labels((4, 20, 20)))
+            channels = propagator.step(frame(1)).argmax(dim=0)
+            assert torch.equal(channels, (labels((1, 2, 2), (2, 20, 20))).long())
+        with pytest.raises(ConfigError, match="3 objects, but the network 2 slots"):
+            propagator.add_objects(labels((5, 20, 4)))
+        ordered = MaskPropagator(Echo(), slots=2, order=[4])
+        with pytest.raises(ConfigError, match="object 9 has no slot; the order names 4"):
+            ordered.start(frame(), labels((9, 2, 2)))
 
     def test_more_objects_than_slots_are_refused(self) -> None:
         with pytest.raises(ConfigError, match="3 objects, but the network 2 slots"):

@@ -14,6 +14,7 @@ from tests.vos_core.propagation_fakes import (
     frame,
     labels,
 )
+from vos_core.errors import ConfigError
 from vos_core.propagation import (
     MaskPropagator,
     MotionStream,
@@ -88,6 +89,22 @@ class TestFlowThatCannotBeBelieved:
         for t in (1, 2, 3):
             assert torch.equal(propagator.step(frame(t))[1] > 0.5, start == 1)
         assert propagator.counts == {FLOW_IGNORED: 3}
+
+    @pytest.mark.parametrize("length", [30, 100, 1e9, np.inf, -np.inf, np.nan])
+    def test_flow_that_leads_too_far_to_be_true_loses_no_object(self, length: float) -> None:
+        propagator = MaskPropagator(Echo(), flow=ConstantFlow(length, 0))
+        start = labels((1, 10, 10))
+        propagator.start(frame(), start)
+        assert torch.equal(propagator.step(frame(1))[1] > 0.5, start == 1)
+        assert propagator.counts == {FLOW_IGNORED: 1}
+
+    def test_flow_of_another_size_is_refused(self) -> None:
+        propagator = MaskPropagator(Echo(), flow=lambda source, target: np.zeros((4, 4, 2)))
+        propagator.start(frame(), labels((1, 10, 10)))
+        with pytest.raises(
+            ConfigError, match=r"shape \(4, 4, 2\) for frames of \(33, 47\)"
+        ):
+            propagator.step(frame(1))
 
     def test_good_flow_is_followed_and_nothing_counted(self) -> None:
         propagator = MaskPropagator(Echo(), flow=ConstantFlow(-4, 2))

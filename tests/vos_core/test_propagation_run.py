@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tests.vos_core.propagation_fakes import SIZE, Echo, annotate, clip, frame, labels
+from vos_core.errors import ConfigError, MaskError
 from vos_core.flow import DISFlow
 from vos_core.propagation import (
     FirstMaskCopier,
@@ -140,6 +141,28 @@ class TestRunSequence:
         overlap = ((last == 1) & (truth[5] == 1)).sum() / ((last == 1) | (truth[5] == 1)).sum()
         still = ((truth[0] == 1) & (truth[5] == 1)).sum() / ((truth[0] | truth[5]) == 1).sum()
         assert overlap > 0.6 > 0.2 > still
+
+    @pytest.mark.parametrize(
+        ("annotations", "said"),
+        [
+            ([], "no annotation to begin from"),
+            ([annotate(3, labels((1, 2, 2))), annotate(0, labels((2, 2, 2)))], "in order"),
+            ([annotate(0, labels((1, 2, 2))), annotate(9, labels((2, 2, 2)))], "clip has 4 frames"),
+            ([annotate(0, labels((1, 2, 2)), (1, 5))], r"object 5 is not in its mask, .*\[1\]"),
+            ([annotate(0, labels((255, 2, 2)), (255,))], "object 255 is not in its mask"),
+            ([annotate(0, labels((1, 2, 2), size=(9, 9)))], r"size \(9, 9\), the frame \(33, 47\)"),
+        ],
+    )
+    def test_annotations_that_cannot_be_followed_are_refused(
+        self, annotations: list[Annotation], said: str
+    ) -> None:
+        with pytest.raises(MaskError, match=said):
+            list(run_sequence(FirstMaskCopier(), clip(4), annotations))
+
+    def test_frames_are_bytes(self) -> None:
+        for wrong in (np.zeros((*SIZE, 3), np.float32), np.zeros(SIZE, np.uint8)):
+            with pytest.raises(ConfigError, match=r"give \(H, W, 3\) uint8"):
+                to_tensor(wrong)
 
     def test_to_tensor(self) -> None:
         image = clip(1)[0]

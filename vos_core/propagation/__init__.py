@@ -11,7 +11,7 @@ from vos_core.propagation.mask_propagation import (
     MaskPropagator,
     MotionStream,
     Networks,
-    require_coherence,
+    require_propagation,
 )
 from vos_core.propagation.run import Propagator, Refinement, run_sequence
 
@@ -31,7 +31,7 @@ __all__ = [
     "compiled",
     "masks_from_boxes",
     "merge_logits",
-    "require_coherence",
+    "require_propagation",
     "run_both_ways",
     "run_sequence",
 ]

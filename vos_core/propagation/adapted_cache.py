@@ -11,7 +11,7 @@ import hashlib
 import json
 import pickle
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -61,8 +61,7 @@ class AdaptedCache:
         except FileNotFoundError:
             return None
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, LookupError) as err:
-            reason = str(err).partition("\n")[0] or type(err).__name__
-            told = f"{path}: is damaged ({reason}); {clip} is adapted to again."
+            told = f"{path}: is damaged ({type(err).__name__}); {clip} is adapted to again."
             warnings.warn(told, stacklevel=2)
             return None
         return networks.get(_FOR_ALL, networks), seconds
@@ -91,7 +90,7 @@ def adaptation_key(
     settings: Mapping[str, object],
     network: nn.Module,
     frames: Sequence[tuple[Image, LabelMap]],
-    code: Sequence[Path],
+    code: Iterable[Path],
 ) -> str:
     """Return a digest of all that adapted networks depend on; torch and its device are added.
 
@@ -99,12 +98,12 @@ def adaptation_key(
         settings: Of the adaptation, seeds included, as plain values.
         network: What it starts from.
         frames: (H, W, 3) annotated frames and their (H, W) label maps, as the network is given.
-        code: Folders of the Python files that do it.
+        code: The Python files that do it.
     """
     device = next(network.parameters()).device.type
     digest = hashlib.sha256(f"{torch.__version__} {device} {type(network).__name__}".encode())
     digest.update(json.dumps(settings, sort_keys=True, default=repr).encode())
-    for path in sorted(path for folder in code for path in folder.rglob("*.py")):
+    for path in sorted(code):
         digest.update(path.read_bytes())
     for name, tensor in network.state_dict().items():
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())

@@ -1,6 +1,7 @@
 """What any method has to beat."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -23,10 +24,9 @@ class FirstMaskCopier:
         self.add_objects(label_map)
 
     def add_objects(self, label_map: Tensor) -> None:
-        """Remember the masks of objects that enter late."""
+        """Remember the masks of objects that enter late; of one that is there, the new one."""
         ids, masks = split_objects(label_map)
-        self.object_ids += ids
-        self._masks = torch.cat([self._masks, masks])
+        self.object_ids, self._masks = with_objects(self.object_ids, self._masks, ids, masks)
 
     def step(self, frame: Tensor) -> Tensor:
         """Return (N + 1, H, W) probabilities of 0 and 1; where masks overlap, the later wins."""
@@ -54,3 +54,25 @@ def split_objects(label_map: Tensor) -> tuple[list[int], Tensor]:
     masks = [(label_map == i).float() for i in ids]
     empty = torch.empty((0, *label_map.shape), device=label_map.device)
     return ids, torch.stack(masks) if masks else empty
+
+
+def with_objects(
+    ids: Sequence[int], masks: Tensor, new_ids: Sequence[int], new_masks: Tensor
+) -> tuple[list[int], Tensor]:
+    """Add objects to others; one that is among them already gets its new mask in its old place.
+
+    Args:
+        ids: Of the N objects.
+        masks: (N, H, W).
+        new_ids: Of the M to be added.
+        new_masks: (M, H, W).
+
+    Returns:
+        The ids of all, and their masks.
+    """
+    places = {object_id: place for place, object_id in enumerate(ids)}
+    known = [k for k, object_id in enumerate(new_ids) if object_id in places]
+    fresh = [k for k, object_id in enumerate(new_ids) if object_id not in places]
+    masks = masks.clone()
+    masks[[places[new_ids[k]] for k in known]] = new_masks[known]
+    return [*ids, *(new_ids[k] for k in fresh)], torch.cat([masks, new_masks[fresh]])

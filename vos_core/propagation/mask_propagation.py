@@ -6,7 +6,7 @@ LucidTracker (Khoreva et al., section 2) first moves it along the optical flow.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from vos_core.errors import ConfigError
 from vos_core.flow import FlowEstimator, warp_backward
 from vos_core.networks import FREE, average_logits
-from vos_core.precision import Precision, autocast
-from vos_core.propagation.baselines import split_objects
+from vos_core.precision import Precision, autocast, require_precision
+from vos_core.propagation.baselines import split_objects, with_objects
 from vos_core.propagation.fusion import merge_logits
 from vos_core.propagation.guides import box_masks, dilate_masks, prune_logits, prune_masks
 from vos_core.propagation.motion import FrameMotion
@@ -39,14 +39,23 @@ FLOW_IGNORED = "masks that stayed in place, for flow there and back disagreed"
 """What :attr:`MaskPropagator.counts` can hold."""
 
 
-def require_coherence(coherence: Coherence | None) -> None:
-    """Refuse a reach that means nothing.
+def require_propagation(
+    coherence: Coherence | None, dilation: int = 0, guidance: Guidance = "mask"
+) -> None:
+    """Refuse settings of :class:`MaskPropagator` that mean nothing.
 
     Raises:
-        ConfigError: If it is negative.
+        ConfigError: If one is unknown or negative.
     """
-    if isinstance(coherence, int) and coherence < 0:
-        raise ConfigError(f"coherence is {coherence}; give a number of pixels from 0, or null.")
+    known = coherence is None or coherence == "published"
+    if not known and (not isinstance(coherence, int) or coherence < 0):
+        raise ConfigError(
+            f"coherence is {coherence!r}; give a number of pixels from 0, 'published' or null."
+        )
+    if dilation < 0:
+        raise ConfigError(f"dilation is {dilation}; give a number of pixels from 0.")
+    if guidance not in get_args(Guidance):
+        raise ConfigError(f"guidance is {guidance!r}; give one of {', '.join(get_args(Guidance))}.")
 
 
 class MotionStream:
@@ -87,12 +96,13 @@ class MaskPropagator:
         semantics: (H, W, 3) uint8 RGB -> (H, W) float32 in [0, 1], for the cue of that name.
         slots: Objects that a network answers for at once, if more than one.
         order: With slots, the ids of the clip's objects, those that enter late included: the n-th
-            has the n-th slot.
+            has the n-th slot. If empty, they have them as they come.
         coherence: What is dropped for coming from nowhere; ``None`` keeps all.
         precision: Arithmetic of the network.
 
     Raises:
-        ConfigError: If a cue cannot be made, or there are more objects than slots.
+        ConfigError: If a setting means nothing, a cue cannot be made, or there are more objects
+            than slots; so do ``start`` and ``add_objects`` for an object without a network.
     """
 
     def __init__(
@@ -111,6 +121,8 @@ class MaskPropagator:
         coherence: Coherence | None = None,
         precision: Precision = "auto",
     ) -> None:
+        require_propagation(coherence, dilation, guidance)
+        require_precision(precision)
         self.object_ids: list[int] = []
         self.counts: Counter[str] = Counter()
         self._network = network
@@ -124,13 +136,10 @@ class MaskPropagator:
         self._motion = motion
         self._cues = cues
         self._semantics = semantics
-        if 1 < slots < len(order):
-            raise ConfigError(
-                f"the clip has {len(order)} objects, but the network {slots} slots; give more "
-                "slots, or 1 for a network an object."
-            )
         self._slots = slots
+        self._given_order = list(order)
         self._order = list(order)
+        _require_slots(slots, len(order))
         self._dilation = dilation
         self._guidance: Guidance = guidance
         self._flip_average = flip_average
@@ -148,17 +157,35 @@ class MaskPropagator:
             label_map: (H, W) uint8.
         """
         self.object_ids = []
+        self._order = list(self._given_order)
         self._masks = torch.empty((0, *label_map.shape), device=frame.device)
         self._masks_before = None
         self._last_frame = self._remembered(frame)
         self.add_objects(label_map)
 
     def add_objects(self, label_map: Tensor) -> None:
-        """Take in objects that enter at the frame of the last call; they own their pixels."""
+        """Take in objects that enter at the frame of the last call; they own their pixels.
+
+        Of one that is there already the mask is corrected.
+        """
         ids, masks = split_objects(label_map)
+        if not isinstance(self._network, nn.Module) and (missing := set(ids) - {*self._network}):
+            raise ConfigError(f"there is no network for object {min(missing)}; give one an id.")
+        if self._slots > 1:
+            self._take_places(ids)
         taken = masks.sum(dim=0).clamp(max=1)
-        self.object_ids += ids
-        self._masks = torch.cat([self._masks * (1 - taken), masks])
+        self._masks = self._masks * (1 - taken)
+        self.object_ids, self._masks = with_objects(self.object_ids, self._masks, ids, masks)
+
+    def _take_places(self, ids: Sequence[int]) -> None:
+        """Give slots to the objects that have none yet."""
+        new = [object_id for object_id in ids if object_id not in self._order]
+        if new and self._given_order:
+            raise ConfigError(
+                f"object {new[0]} has no slot; the order names {', '.join(map(str, self._order))}."
+            )
+        _require_slots(self._slots, len(self._order) + len(new))
+        self._order += new
 
     @torch.inference_mode()
     def step(self, frame: Tensor) -> Tensor:
@@ -248,6 +275,14 @@ class MaskPropagator:
         if self._guidance == "box":
             guides = box_masks(guides)
         return dilate_masks(guides, self._dilation)
+
+
+def _require_slots(slots: int, objects: int) -> None:
+    if 1 < slots < objects:
+        raise ConfigError(
+            f"the clip has {objects} objects, but the network {slots} slots; give more slots, or 1 "
+            "for a network an object."
+        )
 
 
 def _evaluate(network: Networks) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -9,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vos_core.errors import ConfigError, MaskError
 from vos_core.resize import resize_annotation, resize_image
-from vos_core.types import Annotation, FloatArray, Image, LabelMap
+from vos_core.types import VOID, Annotation, FloatArray, Image, LabelMap
 
 Refinement = Callable[[Image, FloatArray], FloatArray]
 """(H, W, 3) uint8 and (N + 1, H, W) probabilities in, better probabilities out."""
@@ -66,9 +68,15 @@ def run_sequence(
 
     Yields:
         (H, W) uint8 label map at native size, with the ids of the annotations.
+
+    Raises:
+        MaskError: If there is no annotation, or one is unusable: of a frame that there is not, of
+            another size, out of order, or without an object that it names.
+        ConfigError: If a frame is no picture of bytes.
     """
-    pending = list(annotations)
+    pending = _checked(annotations)
     started = False
+    index = -1
     for index, image in enumerate(frames):
         native = image.shape[:2]
         frame = to_tensor(resize_image(image, size), device)
@@ -80,6 +88,7 @@ def run_sequence(
             answer = _to_label_map(probabilities, propagator.object_ids, native)
         while pending and pending[0].frame == index:
             annotation = pending.pop(0)
+            _require_size(annotation, native)
             introduced = np.isin(annotation.label_map, annotation.object_ids)
             labels = torch.from_numpy(resize_annotation(annotation, size)).to(frame.device)
             if started:
@@ -89,10 +98,52 @@ def run_sequence(
                 started = True
             answer[introduced] = annotation.label_map[introduced]
         yield answer
+    if pending:
+        raise MaskError(
+            f"frame {pending[0].frame} is annotated, but the clip has {index + 1} frames."
+        )
+
+
+def _checked(annotations: Sequence[Annotation]) -> list[Annotation]:
+    """Return annotations that can be followed.
+
+    Raises:
+        MaskError: If there is none, or one is out of order or lacks an object that it names.
+    """
+    if not annotations:
+        raise MaskError("there is no annotation to begin from; give one of at least one frame.")
+    if any(later.frame < earlier.frame for earlier, later in pairwise(annotations)):
+        raise MaskError(
+            f"frames {[each.frame for each in annotations]} are annotated; give them in order."
+        )
+    for each in annotations:
+        shown = {int(i) for i in np.unique(each.label_map)} - {0, VOID}
+        if missing := set(each.object_ids) - shown:
+            raise MaskError(
+                f"frame {each.frame}: object {min(missing)} is not in its mask, which shows "
+                f"{sorted(shown) or 'none'}; ids are from 1 to {VOID - 1}."
+            )
+    return list(annotations)
+
+
+def _require_size(annotation: Annotation, size: tuple[int, ...]) -> None:
+    if annotation.label_map.shape != size:
+        raise MaskError(
+            f"frame {annotation.frame}: the mask has size {annotation.label_map.shape}, the frame "
+            f"{size}; give one of the same size."
+        )
 
 
 def to_tensor(image: Image, device: torch.device | None = None) -> Tensor:
-    """Turn a (H, W, 3) uint8 frame into a (3, H, W) float32 tensor in [0, 1]."""
+    """Turn a (H, W, 3) uint8 frame into a (3, H, W) float32 tensor in [0, 1].
+
+    Raises:
+        ConfigError: If it is something else.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ConfigError(
+            f"a frame is {image.dtype} of shape {image.shape}; give (H, W, 3) uint8 RGB."
+        )
     tensor = torch.from_numpy(np.ascontiguousarray(image)).to(device)
     return tensor.permute(2, 0, 1).float() / 255
 
