@@ -203,6 +203,8 @@ def _other_streams(network: nn.Module, stream: int) -> list[nn.Module]:
 
 
 def _modules_of(network: nn.Module, part: str, adapter: str) -> set[nn.Module]:
+    if isinstance(network, Streams):
+        return {m for each in network.networks for m in _modules_of(each, part, adapter)}
     named: nn.Module | list[nn.Module] | None = getattr(network, part, None)
     if named is None:
         raise ConfigError(

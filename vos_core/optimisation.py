@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import nn
@@ -33,6 +33,20 @@ class Solver:
     weight_decay: float
     momentum: float = 0.9
     head_rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what no optimiser takes.
+
+        Raises:
+            ConfigError: If the kind is unknown or a number is negative.
+        """
+        if self.kind not in get_args(SolverKind):
+            kinds = get_args(SolverKind)
+            raise ConfigError(f"solver is {self.kind!r}; give one of {', '.join(kinds)}.")
+        told = {"learning rate": self.lr, "weight decay": self.weight_decay}
+        for name, value in {**told, "momentum": self.momentum, "head_rate": self.head_rate}.items():
+            if not value >= 0:
+                raise ConfigError(f"the {name} is {value}; give 0 or more.")
 
     def build(self, network: nn.Module, steps: int) -> tuple[torch.optim.Optimizer, LRScheduler]:
         """Return an optimiser of the network's weights that ask for gradients, and its schedule.

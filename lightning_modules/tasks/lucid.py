@@ -51,7 +51,8 @@ class LucidTask(BaseVOSTask):
     """Mask refinement on lucid dreams.
 
     Args:
-        network: "mask_refiner", "deeplabv2_vgg16" as published, or any other that is registered.
+        network: "mask_refiner", "deeplabv2_vgg16" as published, any other that is registered, or
+            the dotted path of your own class.
         network_options: What else it is built from, such as "encoder" and "width".
         pretrained: Start from ImageNet weights.
         inputs: For each network what it sees: "image", "motion" (how fast pixels move),

@@ -106,6 +106,32 @@ def test_unknown_network_is_refused_with_a_suggestion() -> None:
         build_network("mask_refiner", widht=3)
 
 
+def test_a_class_from_elsewhere_is_found_by_its_dotted_path() -> None:
+    built = build_network("torch.nn.Conv2d", in_channels=4, out_channels=1, kernel_size=3)
+    assert isinstance(built, nn.Conv2d)
+    with pytest.raises(ConfigError, match=r"cannot be imported: No module named 'mynets'"):
+        build_network("mynets.Small")
+    with pytest.raises(ConfigError, match=r"cannot be imported: .*'Conv4d'"):
+        build_network("torch.nn.Conv4d")
+    # a checkpoint may name anything
+    with pytest.raises(ConfigError, match=r"'os\.system' is no class of torch\.nn\.Module"):
+        build_network("os.system", command="true")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"depth": 9}, "'resnet10t' has no stage 8"),
+        ({"depth": 1}, "depth is 1 and width 32; give 2 or more"),
+        ({"width": 1}, "depth is 4 and width 1; give 2 or more"),
+        ({"encoder": "vit_tiny_patch16_224"}, "takes any size, such as 'resnet18'"),
+    ],
+)
+def test_a_refiner_that_cannot_work_is_refused(options: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        build_network("mask_refiner", **{"encoder": "resnet10t", **options})
+
+
 def test_network_input_normalises_and_centres_the_mask() -> None:
     image = torch.tensor([0.485, 0.456 + 0.224, 0.406 - 0.225]).view(1, 3, 1, 1).expand(1, 3, 2, 2)
     mask = torch.tensor([[0.0, 1.0], [0.5, 0.25]])[None, None]

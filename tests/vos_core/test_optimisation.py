@@ -100,3 +100,18 @@ def test_every_network_names_the_layers_that_answer(name: str) -> None:
                 parameter.zero_()
         # with nothing in the last layers there is no answer, whatever the others say
         assert (network(image, mask) == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"kind": "adam"}, "solver is 'adam'; give one of adamw, sgd, sgd_constant"),
+        ({"lr": -1.0}, "the learning rate is -1.0"),
+        ({"lr": float("nan")}, "the learning rate is nan"),
+        ({"weight_decay": -0.1}, "the weight decay is -0.1"),
+        ({"momentum": -0.5}, "the momentum is -0.5"),
+    ],
+)
+def test_what_no_optimiser_takes_is_refused(settings: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        Solver(**{"kind": "sgd", "lr": 0.1, "weight_decay": 0.0, **settings})  # type: ignore[arg-type]

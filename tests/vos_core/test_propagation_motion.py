@@ -101,9 +101,7 @@ class TestFlowThatCannotBeBelieved:
     def test_flow_of_another_size_is_refused(self) -> None:
         propagator = MaskPropagator(Echo(), flow=lambda source, target: np.zeros((4, 4, 2)))
         propagator.start(frame(), labels((1, 10, 10)))
-        with pytest.raises(
-            ConfigError, match=r"shape \(4, 4, 2\) for frames of \(33, 47\)"
-        ):
+        with pytest.raises(ConfigError, match=r"shape \(4, 4, 2\) for frames of \(33, 47\)"):
             propagator.step(frame(1))
 
     def test_good_flow_is_followed_and_nothing_counted(self) -> None:

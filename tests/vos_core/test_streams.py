@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from vos_core.adapters import TrainedCopy
 from vos_core.errors import ConfigError
 from vos_core.networks import (
     Streams,
@@ -96,3 +97,32 @@ def test_parts_are_those_of_all_networks() -> None:
     assert streams.last_layers == [one.head, other.head]
     plain = Streams([Sum(3)], [[0, 1, 2]])
     assert getattr(plain, "encoder", None) is None
+
+
+class ColoursOnly(nn.Conv2d):
+    """A network that knows of nothing but colours and one mask, nor of pretrained weights."""
+
+    def __init__(self) -> None:
+        super().__init__(3, 1, 1)
+
+    def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
+        return super().forward(image) + previous_mask
+
+
+def test_a_network_is_told_only_of_what_it_knows() -> None:
+    own = f"{__name__}.ColoursOnly"
+    assert isinstance(build_streams(own, ["image"], pretrained=False, slots=1), ColoursOnly)
+    with pytest.raises(ConfigError, match="no option 'pretrained'"):
+        build_streams(own, ["image"], pretrained=True, slots=1)
+    with pytest.raises(ConfigError, match="answers for one object"):
+        build_streams(own, ["image"], pretrained=False, slots=3)
+    with pytest.raises(ConfigError, match=r"no option 'cues' for the inputs image\+motion"):
+        build_streams(own, ["image+motion"], pretrained=False, slots=1)
+
+
+def test_the_network_that_lacks_a_part_is_named_not_the_streams() -> None:
+    streams = build_streams(
+        f"{__name__}.ColoursOnly", ["image", "motion"], pretrained=False, slots=1
+    )
+    with pytest.raises(ConfigError, match="ColoursOnly does not name its encoder"):
+        TrainedCopy(streams, "decoder")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vos_core.errors import ConfigError
 from vos_core.networks.normalise import network_input, silence_free_slots
 from vos_core.networks.registry import register_network
 from vos_core.networks.timm_encoder import build_encoder, feature_maps
@@ -53,6 +54,9 @@ class MaskRefiner(nn.Module):
         width: Channels of the decoder.
         cues: Channels beside RGB, see :mod:`vos_core.networks.normalise`.
         slots: Objects it answers for at once.
+
+    Raises:
+        ConfigError: If the encoder is unknown, has fewer stages or takes frames of one size only.
     """
 
     def __init__(
@@ -65,6 +69,8 @@ class MaskRefiner(nn.Module):
         slots: int = 1,
     ) -> None:
         super().__init__()
+        if depth < 2 or width < 2:
+            raise ConfigError(f"depth is {depth} and width {width}; give 2 or more of both.")
         inputs = 3 + cues + slots
         self.encoder = build_encoder(encoder, pretrained, range(depth), inputs=inputs)
         info: Any = self.encoder.feature_info

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from vos_core.errors import ConfigError, nearest
-from vos_core.networks.registry import build_network
+from vos_core.networks.registry import build_network, network_options
 
 CUES = ("motion", "semantics")
 """What a network can see beside colours, in the order of the channels after them."""
@@ -121,25 +121,35 @@ def build_streams(
     """Build a network for each of some inputs, or the plain network if there is but one.
 
     Args:
-        network: One of :func:`vos_core.networks.list_networks`.
+        network: As for :func:`vos_core.networks.build_network`.
         inputs: What each sees, as for :func:`used_cues`.
         pretrained: Start from ImageNet weights.
         slots: Objects that each answers for at once.
         **options: What else each is built from.
 
     Raises:
-        ConfigError: If a name or an option is unknown, or there is no slot.
+        ConfigError: If a name or an option is unknown, or there is no slot, or the network lacks
+            the options "cues" or "slots" where they are needed.
     """
     if slots < 1:
         raise ConfigError(f"slots is {slots}; give 1 or more.")
     cues = used_cues(inputs)
     channels = [seen_channels(each, cues) for each in inputs]
+    taken = network_options(network)
+    if slots > 1 and "slots" not in taken:
+        raise ConfigError(f"network {network!r} answers for one object: it has no option 'slots'.")
+    if any(len(each) > 3 for each in channels) and "cues" not in taken:
+        raise ConfigError(
+            f"network {network!r} sees colours alone: it has no option 'cues' for the inputs "
+            f"{', '.join(inputs)}."
+        )
     networks = []
     for each in channels:
         # what a network need not know of, it need not have as an option
         asked = {"cues": len(each) - 3} if len(each) > 3 else {}
         asked |= {"slots": slots} if slots > 1 else {}
-        networks.append(build_network(network, pretrained=pretrained, **asked, **options))
+        asked |= {"pretrained": pretrained} if pretrained or "pretrained" in taken else {}
+        networks.append(build_network(network, **asked, **options))
     if channels == [list(range(3 + len(cues)))]:
         return networks[0]
     return Streams(networks, channels)

@@ -30,7 +30,8 @@ def build_encoder(
         inputs: Input channels, at least 4: RGB, cues, masks.
 
     Raises:
-        ConfigError: If timm has no such model, or cannot dilate it.
+        ConfigError: If timm has no such model, cannot dilate it, or it has fewer stages or takes
+            frames of one size only.
     """
     if not timm.is_model(name):
         raise ConfigError(f"timm has no model {name!r}.{nearest(name, timm.list_models())}")
@@ -51,6 +52,10 @@ def build_encoder(
         encoder = try_pretrained(name, lambda: build(weights=True)) if pretrained else None
         loaded = encoder is not None
         encoder = encoder or build(weights=False)
+    except IndexError as err:
+        raise ConfigError(
+            f"{name!r} has no stage {max(stages)}; choose a smaller depth or another encoder."
+        ) from err
     except (TypeError, AssertionError, NotImplementedError) as err:
         if not dilated:
             raise
@@ -59,6 +64,7 @@ def build_encoder(
             "such as 'resnet18'."
         ) from err
     _silence_further_channels(encoder, inputs, rescale=loaded)
+    _require_any_size(name, encoder, inputs)
     return encoder
 
 
@@ -68,6 +74,18 @@ def feature_maps(encoder: nn.Module, x: Tensor) -> list[Tensor]:
     if getattr(encoder, "output_fmt", None) == "NHWC":
         maps = [features.permute(0, 3, 1, 2) for features in maps]
     return maps
+
+
+def _require_any_size(name: str, encoder: nn.Module, inputs: int) -> None:
+    try:
+        with torch.no_grad():
+            encoder.eval()(torch.zeros(1, inputs, 64, 96))
+    except (AssertionError, RuntimeError, ValueError) as err:
+        raise ConfigError(
+            f"{name!r} cannot look at frames of 64x96 pixels ({err}); choose an encoder that takes "
+            "any size, such as 'resnet18'."
+        ) from err
+    encoder.train()
 
 
 def _silence_further_channels(encoder: nn.Module, inputs: int, rescale: bool) -> None:
