@@ -18,8 +18,8 @@ class KeepTraining(L.Callback):
     """Keeps the state of a training in the run folder, every ten minutes and when it is stopped.
 
     ``fit --resume <run folder>/checkpoints/interim.ckpt`` goes on from there. The file goes when
-    the training is over. A stop by Ctrl-C or SIGTERM is waited for with one rank only: of several,
-    others may not know of it.
+    the training is over. When it is stopped nothing is kept on several ranks, as not all of them may
+    know of it, nor without checkpoints.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class KeepTraining(L.Callback):
 
     def on_train_batch_end(self, trainer: L.Trainer, *args: Any) -> None:
         """Keep the state if it is time."""
-        if trainer.fast_dev_run or trainer.global_step % _ASK_EVERY:
+        if trainer.checkpoint_callback is None or trainer.global_step % _ASK_EVERY:
             return
         due = time.monotonic() - self._kept >= 60 * _MINUTES
         if trainer.strategy.broadcast(due):
@@ -48,7 +48,8 @@ class KeepTraining(L.Callback):
     ) -> None:
         """Keep the state of a training that is stopped."""
         stopped = isinstance(exception, (KeyboardInterrupt, SystemExit))
-        if stopped and trainer.training and trainer.world_size == 1 and trainer.global_step:
+        wanted = trainer.checkpoint_callback is not None and trainer.world_size == 1
+        if stopped and wanted and trainer.training and trainer.global_step:
             self._keep(trainer)
             announce(
                 trainer,

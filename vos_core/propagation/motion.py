@@ -68,7 +68,8 @@ class FrameMotion:
         far = self.forward.norm(dim=1) > _MOST_OF_FRAME * max(masks.shape[1:])
         told = (masks > 0.5) & ((inside[0] > 0.5) | far)
         agreed = told & is_consistent(self.forward, back) & ~far
-        return agreed.sum(dim=(1, 2)) >= _LEAST_RELIABLE * told.sum(dim=(1, 2))
+        believed: Tensor = agreed.sum(dim=(1, 2)) >= _LEAST_RELIABLE * told.sum(dim=(1, 2))
+        return believed
 
     def _between(self, source: Image, target: Image) -> Tensor:
         field = np.asarray(self._flow(source, target), dtype=np.float32)
