@@ -59,6 +59,7 @@ _DESCRIPTION = """What methods and data take is told by --model.help and --data.
 _NOISE = (
     ".*LeafSpec.*",  # one part of Lightning calls another in a way that torch has deprecated
     "The number of training batches .* is smaller than the logging interval",  # the epoch's is told
+    "It is recommended to use .self.log.*sync_dist",  # all ranks log the same
     "The dirpath has changed",  # a training that is resumed has a folder of its own
     "You're resuming from a checkpoint that ended before",  # our samplers know where
 )

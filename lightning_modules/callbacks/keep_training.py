@@ -18,8 +18,8 @@ class KeepTraining(L.Callback):
     """Keeps the state of a training in the run folder, every ten minutes and when it is stopped.
 
     ``fit --resume <run folder>/checkpoints/interim.ckpt`` goes on from there. The file goes when
-    the training is over. When it is stopped nothing is kept on several ranks, as not all of them may
-    know of it, nor without checkpoints.
+    the training is over. Of several ranks not all may know of a stop, so then nothing is kept, nor
+    where the trainer keeps no checkpoints.
     """
 
     def __init__(self) -> None:

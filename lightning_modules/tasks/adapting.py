@@ -5,6 +5,7 @@ import math
 import time
 import zlib
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -42,6 +43,8 @@ from vos_core.propagation import (
 )
 from vos_core.types import ClipJob
 
+OUT_OF_TIME = "steps of adaptation that there was no time for"
+
 _HELD_OUT_BATCHES = 4
 _PACKAGES = [Path(package.__path__[0]) for package in (vos_core, augment, lightning_modules)]
 
@@ -55,6 +58,7 @@ class AdaptingModule(L.LightningModule, ABC):
     Attributes:
         slots: Objects that the network answers for at once.
         afterwards: Constructor arguments that matter after adaptation only.
+        adaptation_counts: What happened how often in the last adaptation, said in plain words.
 
     Args:
         network: ``network(image, previous_mask) -> (B, S, H, W) logits``.
@@ -82,6 +86,7 @@ class AdaptingModule(L.LightningModule, ABC):
         self.adaptation = adaptation
         self._adapted_cache = AdaptedCache(adapted_cache) if adapted_cache else None
         self.precision = precision
+        self.adaptation_counts: Counter[str] = Counter()
 
     @abstractmethod
     def make_sampler(self, frames: Sequence[AnnotatedFrame]) -> RefinementSampler:
@@ -100,6 +105,7 @@ class AdaptingModule(L.LightningModule, ABC):
     def adapted_to(self, job: ClipJob) -> tuple[Networks, float]:
         """Return networks adapted to a clip, now or before, and the seconds that took."""
         began = time.monotonic()
+        self.adaptation_counts.clear()
         if not self.adaptation.iterations:
             return self.network, 0.0
         if self._adapted_cache is None:
@@ -179,10 +185,21 @@ class AdaptingModule(L.LightningModule, ABC):
         sharers = self._trainer.num_devices if self._trainer else 1
         workers = drawing_processes(settings.workers, self.device, sharers)
         drawing = sample_batches(sampler, settings.batch_size, [*seed, 0], self.device, workers)
+        began, done = time.monotonic(), 0
+
+        def counted(step: int, loss: float) -> None:
+            nonlocal done
+            done = step + 1
+            on_step(step, loss)
+
         with torch.random.fork_rng(), torch.inference_mode(False), closing(drawing) as batches:
             state = np.random.SeedSequence(seed).generate_state(1)
             torch.manual_seed(int(state[0]))  # dropout
-            return adapt(self.network, batches, refinement_loss, settings, on_step, score)
+            adapted = adapt(self.network, batches, refinement_loss, settings, counted, score)
+        late = settings.seconds is not None and time.monotonic() - began >= settings.seconds
+        if late and done < settings.iterations:
+            self.adaptation_counts[OUT_OF_TIME] += settings.iterations - done
+        return adapted
 
     def _held_out(self, sampler: RefinementSampler, seed: Sequence[int]) -> Score | None:
         """Return what scores a network on samples kept aside, if adaptation asks for it."""

@@ -217,12 +217,13 @@ class BaseVOSTask(AdaptingModule):
             label = COPIED_NEAREST if job.both_ways else COPIED
             variants[label] = self._run(FirstMaskCopier(), job)
         tuned = tuning.plain() if tuning else None
+        propagator.counts.update(self.adaptation_counts)
         segmented = SegmentedClip(job, variants, seconds, propagator.counts, tuned)
         return {"segmented": segmented}
 
     def predict_step(self, job: ClipJob | None, batch_idx: int) -> Answer | None:
-        """Adapt to a clip, then segment it."""
-        return self.test_step(job, batch_idx)
+        """Adapt to a clip, then segment it; it is neither scored nor compared."""
+        return self.test_step(job and replace(job, protocol=None), batch_idx)
 
     def on_load_checkpoint(self, checkpoint: dict[str, object]) -> None:
         """Note that the weights are worth trying without adaptation."""

@@ -30,5 +30,5 @@ def small_task(kind: str, **settings: object) -> LucidTask | MaskTrackTask:
 
 def lucid(**settings: object) -> LucidTask:
     task = LucidTask(network_options=SMALL, adapt_iterations=2, adapt_batch_size=2, **settings)
-    task._watch = lambda *_: None  # there is no trainer to tell
+    task._watch = lambda *_: lambda *_: None  # there is no trainer to tell
     return task

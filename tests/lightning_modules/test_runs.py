@@ -183,6 +183,14 @@ def test_predict_writes_masks_of_a_set_without_truth(tmp_path: Path) -> None:
     assert len(list((tmp_path / "runs").rglob("masks/solo/*.png"))) == 4
 
 
+def test_predict_neither_scores_nor_compares(
+    davis_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("predict", *on(davis_root), *small(), f"--trainer.default_root_dir={tmp_path}")
+    assert "J&F" not in capsys.readouterr().err
+    assert not list(tmp_path.rglob("scores.json"))
+
+
 def test_clips_with_the_given_mask_alone_are_segmented_but_not_scored(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

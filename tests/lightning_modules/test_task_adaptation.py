@@ -4,6 +4,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -81,6 +82,17 @@ def test_the_objects_of_a_clip_share_the_seconds(davis_root: Path, seen: Seen) -
     assert shares[0] < shares[1] < shares[2] < 90
 
 
+def test_steps_that_there_was_no_time_for_are_counted(davis_root: Path) -> None:
+    told = []
+    for seconds in (1e-6, 1e6):
+        task = lucid(time_per_sequence=seconds, adapted_cache=None)
+        task.adaptation = replace(task.adaptation, iterations=12)
+        task.adapted_to(job_of(davis_root))
+        told.append(dict(task.adaptation_counts))
+    # each of three objects gets one of four steps
+    assert told == [{"steps of adaptation that there was no time for": 9}, {}]
+
+
 def test_patience_looks_at_samples_of_its_own(
     davis_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,7 +111,7 @@ def test_patience_looks_at_samples_of_its_own(
         return remembered
 
     monkeypatch.setattr(task, "_held_out", watched)
-    monkeypatch.setattr(task, "_watch", lambda *_: None)
+    monkeypatch.setattr(task, "_watch", lambda *_: lambda *_: None)
     clip = open_dataset("davis2017", davis_root).clip("cat")
     task._adapt_to(ClipJob(clip, (48, 64), "davis2017"))
     assert len(scores) >= 2 * 3  # of each object one by and by, one at the end
