@@ -39,6 +39,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ("evaluate --dataset toy", "evaluate needs --results, a folder of masks, or --baseline"),
         ("evaluate --results x", "evaluate needs --dataset"),
         ("evaluate --dataset toy --results x --baseline box_oracle", "two things to score"),
+        ("evaluate --dataset toy --baseline box_orcle", "Did you mean 'box_oracle'?"),
         ("evaluate --dataset toy --results x --annotate-every 3", "--baseline nearest_annotation"),
         ("evaluate --dataset toy --results x --protocol davis2071", "Did you mean 'davis2017'?"),
         ("evaluate --dataset toy --results x --seen y", "--seen does not go with 'toy'"),

@@ -67,6 +67,15 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def test_nothing_is_left_of_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serve(Site(b"", failures=[503, 404])) as site:
+        assert run("download", "--dataset", "davis2017", "--root", tmp_path, "--url", site.url) == 2
+    retry, error = capsys.readouterr().err.splitlines()
+    assert retry.startswith(f"{site.url}: the server answers 503 Service Unavailable; attempt 2")
+    assert error == f"error: {site.url}: the server answers 404 Not Found."
+    assert names(tmp_path) == []
+
+
 def test_from_a_server(site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = tmp_path / "with space" / "DAVIS"
     digest = hashlib.sha256(site.body).hexdigest()
@@ -233,7 +242,7 @@ def test_a_wrong_checksum_leaves_nothing(
     root = tmp_path / "root"
     command = ("download", "--dataset", "davis2017", "--root", root, "--url", site.url)
     assert "its SHA-256 is wrong" in refusal(capsys, *command, "--sha256", "0" * 64)
-    assert names(root / ".downloads") == []
+    assert names(root) == []
     digest = hashlib.sha256(site.body).hexdigest()
     assert run(*command, "--sha256", digest) == 0
 

@@ -1,6 +1,8 @@
 """``dream`` through the command line."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import cli
 from augment.geometry import affine_matrix
 from augment.lucid import LucidDreamer
+from datasets_vos import commands
 from datasets_vos.masks import read_mask, write_mask
 from datasets_vos.video import VideoClip
 from tests.fakes import fake_frame, fake_label_map
@@ -264,3 +267,27 @@ def test_a_warning_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture
     err = capsys.readouterr().err
     assert err.startswith("warning: an object leaves too little")
     assert err.count("\n") == 1
+
+
+def test_a_mistake_does_not_wait_for_torch(frame: tuple[Path, Path], tmp_path: Path) -> None:
+    image, mask = frame
+    write_mask(mask, fake_label_map(0)[:-1])
+    command = ["dream", f"--image={image}", f"--mask={mask}", "--count=1", f"--out={tmp_path}"]
+    code = f"import sys, cli; print(cli.main({command}), {{'torch', 'scipy'}} & {{*sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "2 set()\n"
+    assert f"{mask}: the mask is 64x47 pixels but the frames are 64x48" in done.stderr
+
+
+def test_long_stages_are_told_where_no_terminal_is(
+    frame: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(commands, "_SILENT_SECONDS", 0.0)
+    assert dream(frame, tmp_path / "out", "--count=2") == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "cutting objects out and filling their places: 1 to do",
+        "dreaming: 2 to do",
+    ]

@@ -258,3 +258,26 @@ def test_the_scores_of_another_run_are_not_replaced(
     shutil.move(results, run / "masks")
     assert evaluate(root, run, out) == 0
     assert scores_of(run / "scores.json")["headline"] == "J&F"
+
+
+def test_truth_of_another_edition(tmp_path: Path, results: Path, capsys: Capture) -> None:
+    root = make_davis(tmp_path / "2016", year="2016", sequences=("surf",), frames=FRAMES)
+    (results / "alpha").rename(results / "surf")
+    error = refusal(capsys, root, results, "--sequences=surf")
+    assert f"{root}: masks of surf are black and white: this is DAVIS 2016" in error
+
+
+def test_a_run_on_another_dataset(
+    root: Path, results: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    results.rename(run / "masks")
+    (run / "scores.json").write_text(json.dumps({"data": {"dataset": "davis2016"}}))
+    error = refusal(capsys, root, run)
+    what = f"{run / 'scores.json'}: says that these are results on 'davis2016', not 'davis2017'"
+    assert error == f"error: {what}; give --dataset davis2016, or pass --allow-other-dataset."
+    assert evaluate(root, run / "masks", "--allow-other-dataset") == 0
+    assert f"warning: {what}.\n" in capsys.readouterr().err
+    (run / "scores.json").write_text(json.dumps({"data": {"dataset": "davis2017"}}))
+    assert evaluate(root, run) == 0

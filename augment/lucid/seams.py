@@ -2,8 +2,6 @@
 
 import cv2
 import numpy as np
-from scipy.sparse import csc_array
-from scipy.sparse.linalg import splu
 
 from vos_core.types import BinaryMask, FloatArray
 
@@ -22,6 +20,10 @@ def solve_seam(part: FloatArray, colours: FloatArray, solid: BinaryMask) -> None
         colours: (H, W, 3) float32 picture of the object, which goes on a little beyond its edge.
         solid: (H, W) bool, where the object is.
     """
+    # soft edges, which are usual, do not wait for this
+    from scipy.sparse import csc_array
+    from scipy.sparse.linalg import splu
+
     kernel = np.ones((3, 3), np.uint8)
     mask = solid.astype(np.uint8)
     inner = cv2.erode(mask, kernel, borderType=cv2.BORDER_REPLICATE)

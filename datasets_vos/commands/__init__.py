@@ -6,9 +6,11 @@ What they share: a parser that answers mistakes in one sentence, and a progress 
 import argparse
 import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -48,8 +50,11 @@ class CommandParser(argparse.ArgumentParser):
         return self.parse_args(args)
 
     def error(self, message: str) -> NoReturn:
-        """Raise what argparse would print."""
-        raise ConfigError(f"{self.prog}: {message}; see {self.prog} --help.")
+        """Raise what argparse would print, and the nearest of the choices."""
+        choice = re.fullmatch(r".*invalid choice: '(.*)' \(choose from (.*)\)", message)
+        known = re.findall(r"[^', ]+", choice[2]) if choice else []
+        hint = nearest(choice[1], known) if choice else ""
+        raise ConfigError(f"{self.prog}: {message}; see {self.prog} --help.{hint}")
 
 
 def at_least(lowest: int) -> Callable[[str], int]:
@@ -92,12 +97,13 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def progress_bar(label: str, total: int) -> Iterator[Callable[[], None]]:
+def progress_bar(label: str, total: int, *, plain: bool = False) -> Iterator[Callable[[], None]]:
     """Show a bar on a terminal's stderr once the block has run for two seconds.
 
     Args:
         label: What is being done.
         total: Number of steps.
+        plain: Where stderr is no terminal, say in one line what is being done.
 
     Yields:
         A function to call after each step.
@@ -114,7 +120,10 @@ def progress_bar(label: str, total: int) -> Iterator[Callable[[], None]]:
     )
     task = progress.add_task(label, total=total)
     # a timer, because the first step alone may take long
-    timer = threading.Timer(_SILENT_SECONDS, progress.start)
+    begin: Callable[[], None] = progress.start
+    if plain and not console.is_terminal:
+        begin = partial(print, f"{label}: {total} to do", file=sys.stderr)
+    timer = threading.Timer(_SILENT_SECONDS, begin)
     timer.start()
     try:
         yield lambda: progress.advance(task)

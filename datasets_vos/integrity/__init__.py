@@ -9,7 +9,15 @@
 The inspections are pure functions of the disk, and are handed to worker processes.
 """
 
-from datasets_vos.integrity.editions import Counts, Usage, check_edition, check_split_lists, usage
+from datasets_vos.integrity.editions import (
+    Counts,
+    Usage,
+    check_edition,
+    check_split_lists,
+    other_edition,
+    require_edition,
+    usage,
+)
 from datasets_vos.integrity.findings import (
     KINDS,
     Finding,
@@ -38,6 +46,8 @@ __all__ = [
     "inspect_clip",
     "inspect_still",
     "mend_masks",
+    "other_edition",
     "refusal",
+    "require_edition",
     "usage",
 ]

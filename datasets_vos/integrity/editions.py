@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from datasets_vos import open_dataset
-from datasets_vos.integrity.findings import Finding, from_error
-from vos_core.errors import VOSError
+from datasets_vos.clips import ImageClip
+from datasets_vos.images import image_mode
+from datasets_vos.integrity.findings import KINDS, Finding, from_error
+from datasets_vos.integrity.mask_files import look_at
+from vos_core.errors import DatasetError, VOSError
 
 
 class Counts(NamedTuple):
@@ -187,6 +190,52 @@ def edition_of(names: Collection[str]) -> str | None:
     known = [each for editions in _YOUTUBE_VOS.values() for each in editions.values()]
     titles = [each.title for each in known if each.items == len(names)]
     return " or ".join(titles) or None
+
+
+def other_edition(dataset: str, clips: Iterable[object]) -> str | None:
+    """Tell by its masks what a dataset is taken for and is not, whatever part of it is there.
+
+    Every sequence of DAVIS 2016 is in DAVIS 2017 too, with the same frames. But masks of 2016 show
+    one object in white, those of 2017 have a palette.
+
+    Args:
+        dataset: Name under which the clips were opened.
+        clips: All or some of its clips; of a right one no more than one header is read.
+
+    Returns:
+        What it is and why, in words; None if nothing speaks against the name.
+    """
+    if dataset != "davis2017":
+        return None
+    shared = {name for names in davis_frames("davis2016").values() for name in names}
+    white = [
+        clip.name
+        for clip in clips
+        if isinstance(clip, ImageClip) and clip.name in shared and _is_black_and_white(clip)
+    ]
+    if not white:
+        return None
+    return f"masks of {_some(white)} are black and white: this is DAVIS 2016, not DAVIS 2017"
+
+
+def require_edition(dataset: str, root: Path, clips: Iterable[object]) -> None:
+    """Refuse what :func:`other_edition` can tell.
+
+    Raises:
+        DatasetError: If the clips are of another edition.
+    """
+    if other := other_edition(dataset, clips):
+        raise DatasetError(f"{root}: {other}; {KINDS['edition'].cure}.")
+
+
+def _is_black_and_white(clip: ImageClip) -> bool:
+    """Tell whether no mask has a palette or colours, and grays are not ids."""
+    try:
+        files = [path for paths in clip.mask_paths.values() for path in paths]
+        gray = bool(files) and all(image_mode(path) in _GRAY for path in files)
+        return gray and not any(look_at(path, clip.format).dark for path in files[:1])
+    except VOSError:  # damage is told by those who read the clip
+        return False
 
 
 def check_edition(

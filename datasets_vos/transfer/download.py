@@ -6,10 +6,11 @@ import http.client
 import json
 import re
 import shutil
+import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -35,6 +36,10 @@ class _UnavailableError(Exception):
 
 class _InterruptedError(Exception):
     """This attempt failed; the next may go on from where it stopped."""
+
+
+class _UnresolvedError(_InterruptedError):
+    """Nobody knows the host's name: it is wrong, or there is no network."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ def download(
     *,
     sha256: str | None = None,
     progress: ProgressCallback | None = None,
+    announce: Callable[[str], None] | None = None,
     attempts: int = 5,
     timeout: float = 30.0,
     backoff: float = 1.0,
@@ -102,7 +108,9 @@ def download(
         path: Where the file goes; its folder is made.
         sha256: The digest that it must have, 64 hexadecimal digits.
         progress: Called with bytes of the file.
-        attempts: How often in a row an address may fail without anything new received.
+        announce: Called before each further attempt, with why and when it comes.
+        attempts: How often in a row an address may fail without anything new received. One whose
+            host has no known name is given up at once.
         timeout: Seconds without an answer after which an attempt has failed.
         backoff: Seconds before the second attempt; doubled before each further one.
 
@@ -117,7 +125,7 @@ def download(
     urls = [url] if isinstance(url, str) else list(url)
     _check_arguments(urls, sha256)
     part = _Part(path.with_name(f"{path.name}.part"))
-    fetcher = _Fetcher(part, sha256 is not None, progress, attempts, timeout, backoff)
+    fetcher = _Fetcher(part, sha256 is not None, progress, announce, attempts, timeout, backoff)
     record = digest_path(path)
     failures = []
     try:
@@ -129,7 +137,7 @@ def download(
                 fetcher.fetch(address)
                 digest = _verify(part.path, sha256, record, f"{address}: it was removed")
             except (_UnavailableError, DownloadError) as err:
-                failures.append(str(err))
+                failures.append(str(err).removesuffix("."))
                 if isinstance(err, DownloadError) or not part.size:
                     part.remove()
                 continue
@@ -141,7 +149,10 @@ def download(
             "make room and run this again, it goes on from there."
         )
         raise DatasetError(msg) from err
-    raise DownloadError(" ".join(failures))
+    # addresses of one host fail alike where it is not known
+    told = "; ".join(dict.fromkeys(failures))
+    rest = f"; {part.size} bytes received, run this again to go on" if part.size else ""
+    raise DownloadError(f"{told}{rest}.")
 
 
 def digest_path(path: Path) -> Path:
@@ -183,6 +194,7 @@ class _Fetcher:
         part: What is filled.
         verifiable: Whether the digest of the whole is known.
         progress: Called with bytes.
+        announce: Called before each further attempt.
         attempts: Allowed without anything new received.
         timeout: In seconds.
         backoff: In seconds.
@@ -191,13 +203,15 @@ class _Fetcher:
     part: _Part
     verifiable: bool
     progress: ProgressCallback | None
+    announce: Callable[[str], None] | None
     attempts: int
     timeout: float
     backoff: float
 
     def fetch(self, url: str) -> None:
         """Make attempts as long as they bring something new."""
-        failed, most = 0, self.part.size
+        begun = most = self.part.size
+        failed = 0
         while True:
             try:
                 return self._attempt(url)
@@ -205,11 +219,16 @@ class _Fetcher:
                 if self.part.size > most:
                     failed, most = 0, self.part.size
                 failed += 1
+                # a name that was known a while ago will be known again
+                if isinstance(err, _UnresolvedError) and most == begun:
+                    raise _UnavailableError(str(err)) from err
                 if failed >= self.attempts or url.startswith("file:"):
-                    size = self.part.size
-                    msg = f"{url}: {err}; {size} bytes received, run this again to go on."
-                    raise _UnavailableError(msg) from err
-                time.sleep(self.backoff * 2 ** (failed - 1))
+                    raise _UnavailableError(f"{url}: {err}") from err
+                pause = self.backoff * 2 ** (failed - 1)
+                if self.announce:
+                    turn = f"attempt {failed + 1} of {self.attempts}"
+                    self.announce(f"{url}: {err}; {turn} in {pause:.0f} s")
+                time.sleep(pause)
 
     def _attempt(self, url: str) -> None:
         """Make one request and receive what it answers."""
@@ -286,8 +305,11 @@ def _open(request: urllib.request.Request, timeout: float) -> Iterator[_Response
             answer = f"the server answers {err.code} {err.reason}"
             if err.code in _PASSING:
                 raise _InterruptedError(answer) from err
-            raise _UnavailableError(f"{request.full_url}: {answer}.") from err
+            raise _UnavailableError(f"{request.full_url}: {answer}") from err
     except urllib.error.URLError as err:
+        if isinstance(err.reason, socket.gaierror):
+            what = f"the name cannot be resolved ({err.reason.strerror}); check it and the network"
+            raise _UnresolvedError(f"{request.host}: {what}") from err
         raise _InterruptedError(f"cannot be reached ({err.reason})") from err
     except (OSError, http.client.HTTPException) as err:
         raise _InterruptedError(f"gives no proper answer ({err})") from err

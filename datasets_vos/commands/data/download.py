@@ -5,7 +5,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -62,6 +62,8 @@ def main(args: Sequence[str]) -> None:
     try:
         files = _fetch(archives, work)
     except DownloadError as err:
+        with suppress(OSError):  # unless something is kept there
+            work.rmdir()
         if options.url:
             raise
         msg = f"{err} If it has moved, see {info.homepage} and give its new address with --url."
@@ -189,10 +191,16 @@ def _fetch(archives: Sequence[Archive], work: Path) -> list[Path]:
     for archive, name in zip(archives, names, strict=True):
         file = work / name
         with _bar(f"downloading {name}") as progress:
-            digest = download(archive.urls, file, sha256=archive.sha256, progress=progress)
+            digest = download(
+                archive.urls, file, sha256=archive.sha256, progress=progress, announce=_announce
+            )
         print(f"{name}: {decimal(file.stat().st_size)}, SHA-256 {digest}")
         files.append(file)
     return files
+
+
+def _announce(message: str) -> None:
+    print(message, file=sys.stderr)
 
 
 def _unpack(options: argparse.Namespace, files: Sequence[Path], work: Path) -> list[Path]:

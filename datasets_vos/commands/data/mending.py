@@ -27,7 +27,8 @@ def repair(options: argparse.Namespace, out: Path) -> tuple[argparse.Namespace, 
     Raises:
         ConfigError: If an option is wrong, the source lies in ``out`` or ``out`` in the source, or
             ``out`` is the working directory.
-        DatasetError: If ``out`` holds something or cannot be written.
+        DatasetError: If ``out`` holds something or cannot be written, or the source is another
+            edition than it is taken for.
     """
     sources = {"root": options.root, "mask": options.mask}
     sources = {key: path for key, path in sources.items() if path is not None}
@@ -68,13 +69,14 @@ def _require_apart(out: Path, sources: Mapping[str, Path]) -> None:
 
 
 def _require_valid(options: argparse.Namespace) -> None:
-    """Refuse wrong options before anything is copied."""
+    """Refuse wrong options, and the wrong edition, before anything is copied."""
     try:
-        open_contents(options)
+        contents = open_contents(options)
     except ConfigError:
         raise
     except VOSError:
-        pass  # the data itself: verifying the copy tells why
+        return  # the data itself: verifying the copy tells why
+    integrity.require_edition(options.dataset, options.root, contents.items)
 
 
 def _at(options: argparse.Namespace, folder: Path, names: Mapping[str, str]) -> argparse.Namespace:

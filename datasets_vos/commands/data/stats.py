@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ from datasets_vos.commands import CommandParser, at_least, make_folder, user_pat
 from datasets_vos.commands.data.source import add_source_options, open_source
 from datasets_vos.commands.output import FULL_WIDTH, require_file_name, write_bytes
 from datasets_vos.commands.parallel import work_through
+from datasets_vos.integrity import other_edition
 from datasets_vos.statistics import (
     ClipStatistics,
     StillStatistics,
@@ -96,6 +98,8 @@ def main(args: Sequence[str]) -> None:
     else:
         clips = _measure_clips(dataset, options.workers)
         report = _about_clips(clips)
+        if other := other_edition(options.dataset, dataset):
+            print(f"warning: {options.root}: {other}.", file=sys.stderr)
         if options.per_clip:
             # a narrow terminal would squeeze names and numbers out of it
             Console(width=FULL_WIDTH).print(_per_clip_table(clips))

@@ -111,7 +111,10 @@ def _verify(options: argparse.Namespace) -> _Verdict:
     inspections = list(map_contents("checking", inspect, contents, options.workers))
     findings = [integrity.refusal(err, root) for _, err in contents.refused]
     findings += chain.from_iterable(each.findings for each in inspections)
-    findings += integrity.check_modes(inspections, usage)
+    if other := integrity.other_edition(options.dataset, contents.items):
+        findings.append(Finding("error", "edition", root, other))
+    else:
+        findings += integrity.check_modes(inspections, usage)
     counts = {
         each.name: Counts(each.frames, None if each.broken else each.objects)
         for each in inspections

@@ -12,6 +12,7 @@ from augment.deformation import PREVIOUS_MASKS
 from augment.lucid.ranges import PRESETS, LucidRanges
 from augment.settings import configured
 from datasets_vos.commands import CommandParser, at_least, progress_bar, user_path
+from datasets_vos.commands.output import counted
 from datasets_vos.images import read_image
 from datasets_vos.masks import object_ids, read_mask, require_objects, require_size
 from vos_core.errors import ConfigError, DatasetError
@@ -46,15 +47,18 @@ def main(args: Sequence[str]) -> None:
     options = _parse(args)
     ranges = configured(PRESETS, {"preset": options.preset, **dict(options.range)}, "dreams")
     rough = configured(PREVIOUS_MASKS, {"preset": options.previous_masks}, "previous masks")
+    frames = _read(options.image, options.mask)
 
-    # --help does not wait for this
+    # neither --help nor a mistake waits for this
     from augment.lucid import LucidDreamer, LucidScene
     from augment.lucid.dataset import generator
     from datasets_vos.commands.dream.book import Sketchbook
 
     dreamer = LucidDreamer(ranges, pair=True, flow=options.flow, seam=options.seam)
-    frames = _read(options.image, options.mask)
-    with warnings.catch_warnings(record=True) as caught:
+    with (
+        progress_bar("cutting objects out and filling their places", len(frames), plain=True),
+        warnings.catch_warnings(record=True) as caught,
+    ):
         warnings.simplefilter("always")
         scene = LucidScene.from_frames(frames, options.filling)
     for warning in caught:
@@ -76,7 +80,7 @@ def main(args: Sequence[str]) -> None:
     try:
         with (
             Sketchbook(options.out, settings, frames, scene) as book,
-            progress_bar("dreaming", options.count) as advance,
+            progress_bar("dreaming", options.count, plain=True) as advance,
         ):
             for k in range(options.count):
                 book.add(k, dreamer, rough, generator(options.seed, *key, k))
@@ -85,7 +89,7 @@ def main(args: Sequence[str]) -> None:
         where = err.filename or options.out
         msg = f"{where}: cannot be written ({err.strerror}); choose another place."
         raise DatasetError(msg) from err
-    print(f"{options.count} dreams; see {options.out / 'contact_sheet.png'}")
+    print(f"{counted(options.count, 'dream')}; see {options.out / 'contact_sheet.png'}")
 
 
 def _parse(args: Sequence[str]) -> argparse.Namespace:

@@ -23,13 +23,17 @@ def main(args: Sequence[str]) -> None:
         args: The command line after ``evaluate``.
 
     Raises:
-        ConfigError: If an option is wrong.
+        ConfigError: If an option is wrong, or a run was made on another dataset.
         DatasetError: If data, sequences or frames are missing; the message names them.
         CorruptFileError: If a mask cannot be decoded.
         MaskError: If a mask is unusable, e.g. of another size than the truth, or the masks as a
             whole look like a mistake.
     """
     options = _parse(args)
+    if options.results:
+        from datasets_vos.commands.evaluate.origin import require_same_dataset
+
+        require_same_dataset(options)
     if options.interactions:
         from datasets_vos.commands.evaluate import interactions
 
@@ -147,6 +151,7 @@ def _add_allowances(parser: argparse.ArgumentParser) -> None:
         "extra-ids": "score masks with ids that the truth never has",
         "swapped-ids": "score masks whose ids look permuted",
         "merged-ids": "score several objects that look merged into one",
+        "other-dataset": "score the masks of a run on another dataset",
         "perfect": "score masks that equal the truth",
     }
     for name, help_text in allowances.items():
@@ -178,8 +183,9 @@ def _require_one_source(options: argparse.Namespace) -> None:
 
 def _refuse_unused(options: argparse.Namespace) -> None:
     of_ids = {"allow_extra_ids", "allow_swapped_ids", "allow_merged_ids"}
+    of_results = {"allow_missing", "allow_other_dataset", "allow_perfect"}
     if options.baseline:
-        _refuse(options, of_ids | {"allow_missing", "allow_perfect"}, "--baseline")
+        _refuse(options, of_ids | of_results, "--baseline")
     if not options.dataset.startswith("youtube_vos"):
         _refuse(options, {"seen"}, repr(options.dataset))
     if options.dataset not in PROTOCOLS:

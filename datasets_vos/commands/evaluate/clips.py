@@ -17,6 +17,7 @@ from datasets_vos.commands.evaluate import checks, results_folder
 from datasets_vos.commands.evaluate.checks import Scored
 from datasets_vos.commands.output import write_bytes
 from datasets_vos.commands.parallel import work_through
+from datasets_vos.integrity import require_edition
 from datasets_vos.results import StoredResults
 from vos_core.errors import ConfigError, DatasetError, MaskError
 from vos_core.types import LabelMap
@@ -112,6 +113,7 @@ def main(options: argparse.Namespace) -> None:
     clips: Sequence[DiskClip] = list(
         open_dataset(options.dataset, options.root, options.split, sequences=options.sequences)
     )
+    require_edition(options.dataset, options.root, clips)
     if attributes is not None:
         checks.require_tags(attributes, clips, options.attributes)
     absent: list[str] = []

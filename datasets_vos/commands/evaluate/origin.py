@@ -2,10 +2,12 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from datasets_vos.commands.evaluate import results_folder
+from vos_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from vos_core.metrics import DataInfo, Seconds
@@ -45,6 +47,24 @@ def origin(options: argparse.Namespace) -> Origin:
         every = f", every {options.annotate_every}" if options.annotate_every else ""
         known["baseline"] = f"{options.baseline}{every}"
     return known
+
+
+def require_same_dataset(options: argparse.Namespace) -> None:
+    """Refuse masks of a run that has recorded another dataset than the one to score them on.
+
+    Raises:
+        ConfigError: If it is another, and that is not allowed.
+    """
+    masks = results_folder(options.results)
+    data = _scores_of_run(masks).get("data")
+    recorded = data.get("dataset") if isinstance(data, dict) else None
+    if recorded in (None, options.dataset):
+        return
+    what = f"{masks.parent / 'scores.json'}: says that these are results on {recorded!r}, not "
+    what += f"{options.dataset!r}"
+    if not options.allow_other_dataset:
+        raise ConfigError(f"{what}; give --dataset {recorded}, or pass --allow-other-dataset.")
+    print(f"warning: {what}.", file=sys.stderr)
 
 
 def _scores_of_run(masks: Path) -> dict[str, Any]:

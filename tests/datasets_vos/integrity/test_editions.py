@@ -2,9 +2,17 @@
 
 from pathlib import Path
 
+import PIL.Image
 import pytest
 
-from datasets_vos.integrity import Counts, Finding, check_edition, check_split_lists
+from datasets_vos import open_dataset
+from datasets_vos.integrity import (
+    Counts,
+    Finding,
+    check_edition,
+    check_split_lists,
+    other_edition,
+)
 from datasets_vos.integrity.editions import davis_frames
 from tests.fakes import make_davis
 
@@ -135,3 +143,25 @@ def test_split_lists(tmp_path: Path) -> None:
     assert "gamma" in finding.message
     [finding] = check_split_lists("davis2016", root)
     assert (finding.severity, finding.code) == ("note", "no-list")
+
+
+def test_davis_2016_taken_for_2017(tmp_path: Path) -> None:
+    old = make_davis(tmp_path / "2016", year="2016", sequences=("surf", "mine"))
+    [surf] = open_dataset("davis2017", old, sequences=["surf"])
+    [mine] = open_dataset("davis2017", old, sequences=["mine"])
+    message = "masks of surf are black and white: this is DAVIS 2016, not DAVIS 2017"
+    assert other_edition("davis2017", [surf]) == message
+    assert other_edition("davis2017", [mine, surf]) == message
+    # one's own clip is of no edition, and 2016 may be opened as what it is
+    assert other_edition("davis2017", [mine]) is None
+    assert other_edition("davis2016", open_dataset("davis2016", old)) is None
+
+
+def test_davis_2017_in_grays_is_still_davis_2017(tmp_path: Path) -> None:
+    root = make_davis(tmp_path, sequences=("surf", "train"))
+    assert other_edition("davis2017", open_dataset("davis2017", root)) is None
+    for path in (root / "Annotations").rglob("*.png"):  # ids as grays, as some tools store them
+        with PIL.Image.open(path) as image:
+            image.load()
+        PIL.Image.frombytes("L", image.size, image.tobytes()).save(path)
+    assert other_edition("davis2017", open_dataset("davis2017", root)) is None

@@ -7,6 +7,7 @@ import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -217,8 +218,47 @@ def test_mirrors_are_tried_in_turn(site: Site, path: Path, tmp_path: Path) -> No
 def test_an_unreachable_server(path: Path) -> None:
     with serve(Site(BODY)) as site:
         pass
-    with pytest.raises(DownloadError, match=r"cannot be reached .*; 0 bytes received"):
-        fetch(site.url, path, attempts=2)
+    told: list[str] = []
+    with pytest.raises(DownloadError, match=r"cannot be reached \(.*refused\)\.$"):
+        fetch(site.url, path, attempts=3, announce=told.append)
+    assert [each.rpartition("; ")[2] for each in told] == [
+        "attempt 2 of 3 in 0 s",
+        "attempt 3 of 3 in 0 s",
+    ]
+    assert all(each.startswith(f"{site.url}: cannot be reached") for each in told)
+
+
+def test_a_host_that_nobody_knows(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolve(*_: object, **__: object) -> NoReturn:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    told: list[str] = []
+    urls = ["https://nobody.example/a.zip", "http://nobody.example/a.zip"]
+    with pytest.raises(DownloadError) as caught:
+        download(urls, path, announce=told.append, backoff=60.0)
+    assert str(caught.value) == (
+        "nobody.example: the name cannot be resolved (Name or service not known); check it and "
+        "the network."
+    )
+    assert told == []
+
+
+def test_a_host_that_is_lost_on_the_way(
+    site: Site, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.cuts = [400_000]
+    known, calls = socket.getaddrinfo, []
+
+    def resolve(host: str, port: int, *rest: int) -> list[tuple[object, ...]]:
+        calls.append(host)
+        if len(calls) == 2:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure")
+        return known(host, port, *rest)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    assert fetch(site.url, path) == DIGEST
+    assert len(calls) == 3
 
 
 def test_a_silent_server_times_out(path: Path) -> None:
