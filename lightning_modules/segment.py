@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from datasets_vos import open_dataset
 from datasets_vos.commands import CommandParser, user_path
 from vos_core.errors import ConfigError
 
 _DESCRIPTION = """Segment your own video. What a config says can be changed as for fit and test, as
-in --model.adapt_iterations 400 or --data.size '[480,854]'; see python cli.py test --help."""
+in --model.adapt_iterations 400 or --data.size '[480,854]'; see python cli.py test --model.help LucidTask."""
 
 
 def main(args: Sequence[str]) -> None:
@@ -34,7 +35,9 @@ def main(args: Sequence[str]) -> None:
     if options.out.exists() and not options.out.is_dir():
         raise ConfigError(f"--out {options.out}: is a file; give a folder.")
 
-    # --help does not wait for this
+    # mistakes in video and mask are told before this is waited for
+    for clip in open_dataset("folder", options.video, mask=options.mask):
+        _ = clip.annotations
     from lightning_modules.cli import run
 
     command = [
