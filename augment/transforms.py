@@ -83,8 +83,8 @@ class LucidDream(A.DualTransform):  # type: ignore[misc]  # albumentations ships
     """Replace a frame and its mask by a lucid dream of them; needs the targets image and mask.
 
     Other masks of the same frame move as the picture does: on an object with the object, beside
-    the objects with the background, void too. A frame without objects stays as it is, with a warning
-    if its mask holds void.
+    the objects with the background, void too. A frame without objects stays as it is; if its mask
+    holds void, with a warning.
 
     Args:
         ranges: What to draw from; the defaults of ``LucidRanges`` unless told otherwise. Also as
@@ -146,8 +146,8 @@ class LucidDream(A.DualTransform):  # type: ignore[misc]  # albumentations ships
         if not np.setdiff1d(mask, [0, VOID]).size:
             if mask.any():  # more often a mistake than a crop that shows void alone
                 warnings.warn(
-                    "a mask holds no object, but void (255), so LucidDream leaves the frame as it is; "
-                    "objects are 1, 2 and so on",
+                    "a mask holds no object, but void (255), so LucidDream leaves the frame as it "
+                    "is; write objects as 1, 2 and so on",
                     stacklevel=2,
                 )
             return {"dream": None, "painter": None, "main_mask": mask}

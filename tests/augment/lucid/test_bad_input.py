@@ -112,7 +112,7 @@ def test_a_name_is_no_set_of_ranges() -> None:
         LucidDreamer("paper")
     with pytest.raises(ConfigError, match=r"ranges is 0\.3; give LucidRanges, .*LucidRanges\(\)"):
         LucidDreamer(0.3)
-    with pytest.raises(ConfigError, match="ranges is {'bent': 0}"):
+    with pytest.raises(ConfigError, match=r"ranges is \{'bent': 0\}"):
         LucidDreamer({"bent": 0})
 
 
