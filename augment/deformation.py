@@ -24,6 +24,7 @@ from augment.geometry import (
     sampling_map,
     warp_labels,
 )
+from augment.settings import require_generator
 from augment.shapes import MaskShape, Window, bounding_box, dilate, draw_spline, window_of
 from vos_core.errors import ConfigError
 from vos_core.types import BinaryMask, LabelMap
@@ -96,7 +97,12 @@ class MaskDeformation:
             raise ConfigError(f"ellipse_axes are {list(axes)}; give two ascending sizes.")
 
     def draw(self, shape: MaskShape, rng: np.random.Generator) -> "Deformation":
-        """Draw one deformation of a mask of this shape."""
+        """Draw one deformation of a mask of this shape.
+
+        Raises:
+            ConfigError: If ``rng`` is no numpy ``Generator``.
+        """
+        require_generator(rng)
         extent, centre = shape.extent, shape.centre
         scale = 1 + rng.uniform(-self.scale, self.scale)
         shift = rng.uniform(-self.shift, self.shift, 2) * extent

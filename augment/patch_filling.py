@@ -9,6 +9,8 @@ principal components, instead of by a randomised search; so there is nothing ran
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
 
 import cv2
 import numpy as np
@@ -26,6 +28,60 @@ _BLOCK = 2048  # patches compared at once
 
 Indices = npt.NDArray[np.intp]
 Pixels = tuple[Indices, Indices]  # rows and columns
+
+
+@dataclass(frozen=True, eq=False)
+class _Sources:
+    """The patches to choose from, in principal components.
+
+    No pixel of the hole is in them, so all rounds of a level share them: the components cost more
+    than a round, all the more where threads of BLAS wait for busy cores.
+
+    Attributes:
+        centres: (S, 2) pixels (y, x).
+        mean: (P,) mean patch of P values.
+        axes: (P, C) principal axes.
+        known: (S, C) the patches along the axes.
+    """
+
+    centres: Indices
+    mean: FloatArray
+    axes: FloatArray
+    known: FloatArray
+
+    @classmethod
+    def of(cls, image: FloatArray, centres: Indices) -> Self:
+        """Take the patches of a (H, W, 3) float32 image around these pixels."""
+        patches = _patches(image, centres)
+        mean = patches.mean(axis=0)
+        _, axes = np.linalg.eigh(np.cov(patches - mean, rowvar=False))
+        axes = axes[:, -_COMPONENTS:].astype(np.float32)
+        return cls(centres, mean, axes, (patches - mean) @ axes)
+
+    def nearest(
+        self, image: FloatArray, targets: Indices
+    ) -> tuple[Indices, npt.NDArray[np.float32]]:
+        """Return the centre of the most similar patch for each target, and how far it is off."""
+        wanted = (_patches(image, targets) - self.mean) @ self.axes
+        lengths = (self.known**2).sum(axis=1)
+        best = np.empty(len(targets), dtype=np.intp)
+        distance = np.empty(len(targets), dtype=np.float32)
+        for begin in range(0, len(targets), _BLOCK):
+            block = np.s_[begin : begin + _BLOCK]
+            apart = lengths - 2 * wanted[block] @ self.known.T
+            best[block] = apart.argmin(axis=1)
+            distance[block] = apart.min(axis=1) + (wanted[block] ** 2).sum(axis=1)
+        return self.centres[best], np.maximum(distance, 0)
+
+
+def _patches(image: FloatArray, centres: Indices) -> FloatArray:
+    """Return the (N, P) patches of an image around N pixels; beyond its border it is mirrored."""
+    side = 2 * _RADIUS + 1
+    margin = ((_RADIUS, _RADIUS), (_RADIUS, _RADIUS), (0, 0))
+    padded = np.pad(image, margin, mode="reflect")
+    patches = np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(0, 1))
+    taken: FloatArray = patches[tuple(centres.T)].reshape(len(centres), -1)
+    return taken
 
 
 def fill_with_patches(image: Image, hole: BinaryMask) -> Image | None:
@@ -51,9 +107,10 @@ def fill_with_patches(image: Image, hole: BinaryMask) -> Image | None:
         size = (gap.shape[1], gap.shape[0])
         kind = cv2.INTER_CUBIC if depth else cv2.INTER_AREA  # to the coarsest, then finer again
         filled = np.where(gap[..., None], cv2.resize(filled, size, interpolation=kind), known)
-        sources = _sources(gap)
-        if len(sources) < _FEWEST_SOURCES or not gap.any():
+        centres = _sources(gap)
+        if len(centres) < _FEWEST_SOURCES or not gap.any():
             continue
+        sources = _Sources.of(filled, centres)
         for _ in range(_ROUNDS[min(depth, len(_ROUNDS) - 1)]):
             filled[gap] = _mean_of_votes(filled, gap, sources)
         chosen = _strongest_votes(filled, gap, sources)
@@ -90,7 +147,7 @@ def _sources(hole: BinaryMask) -> Indices:
     return centres[:: max(1, -(-len(centres) // _SOURCES))]
 
 
-def _mean_of_votes(image: FloatArray, hole: BinaryMask, sources: Indices) -> FloatArray:
+def _mean_of_votes(image: FloatArray, hole: BinaryMask, sources: _Sources) -> FloatArray:
     """Return the weighted mean (N, 3) of the votes for each of the N pixels of a hole."""
     total = np.zeros((int(hole.sum()), 1), dtype=np.float32)
     colour = np.zeros((len(total), 3), dtype=np.float32)
@@ -100,7 +157,7 @@ def _mean_of_votes(image: FloatArray, hole: BinaryMask, sources: Indices) -> Flo
     return np.asarray(colour / np.maximum(total, 1e-12), dtype=np.float32)
 
 
-def _strongest_votes(image: FloatArray, hole: BinaryMask, sources: Indices) -> Pixels:
+def _strongest_votes(image: FloatArray, hole: BinaryMask, sources: _Sources) -> Pixels:
     """Return the pixel that the most similar patch shows for each pixel of a hole."""
     most = np.full(int(hole.sum()), -1.0, dtype=np.float32)
     ys, xs = np.zeros(len(most), dtype=np.intp), np.zeros(len(most), dtype=np.intp)
@@ -111,14 +168,14 @@ def _strongest_votes(image: FloatArray, hole: BinaryMask, sources: Indices) -> P
 
 
 def _votes(
-    image: FloatArray, hole: BinaryMask, sources: Indices
+    image: FloatArray, hole: BinaryMask, sources: _Sources
 ) -> Iterator[tuple[npt.NDArray[np.float32], Pixels]]:
     """Yield what patches like those around each pixel of a hole show for it.
 
     Args:
         image: (H, W, 3) float32, the hole filled somehow.
         hole: (H, W) bool with N pixels.
-        sources: (S, 2) centres (y, x) of the patches to choose from.
+        sources: The patches to choose from.
 
     Yields:
         For each place of a pixel in a patch: the (N,) weights of the votes, 0 for none, and the
@@ -126,7 +183,7 @@ def _votes(
     """
     side = 2 * _RADIUS + 1
     targets = np.argwhere(cv2.dilate(hole.astype(np.uint8), np.ones((side, side), np.uint8)))
-    nearest, distance = _nearest(image, targets, sources)
+    nearest, distance = sources.nearest(image, targets)
     weights = np.exp(-distance / (2 * max(float(np.quantile(distance, 0.75)), 1e-6)))
     # which target each pixel is the centre of; -1 for none, a margin for patches beyond the frame
     index = np.full((hole.shape[0] + 2 * _RADIUS, hole.shape[1] + 2 * _RADIUS), -1)
@@ -137,28 +194,3 @@ def _votes(
         weight = np.where(target >= 0, weights[target], 0).astype(np.float32)
         seen = nearest[target] + (dy - _RADIUS, dx - _RADIUS)
         yield weight, (seen[:, 0], seen[:, 1])
-
-
-def _nearest(
-    image: FloatArray, targets: Indices, sources: Indices
-) -> tuple[Indices, npt.NDArray[np.float32]]:
-    """Return the centre of the most similar source patch of each target, and how far it is off."""
-    side = 2 * _RADIUS + 1
-    margin = ((_RADIUS, _RADIUS), (_RADIUS, _RADIUS), (0, 0))
-    padded = np.pad(image, margin, mode="reflect")
-    patches = np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(0, 1))
-    known = patches[tuple(sources.T)].reshape(len(sources), -1)
-    wanted = patches[tuple(targets.T)].reshape(len(targets), -1)
-    mean = known.mean(axis=0)
-    _, axes = np.linalg.eigh(np.cov(known - mean, rowvar=False))
-    components = axes[:, -_COMPONENTS:].astype(np.float32)
-    known, wanted = (known - mean) @ components, (wanted - mean) @ components
-    lengths = (known**2).sum(axis=1)
-    best = np.empty(len(targets), dtype=np.intp)
-    distance = np.empty(len(targets), dtype=np.float32)
-    for begin in range(0, len(targets), _BLOCK):
-        block = np.s_[begin : begin + _BLOCK]
-        apart = lengths - 2 * wanted[block] @ known.T
-        best[block] = apart.argmin(axis=1)
-        distance[block] = apart.min(axis=1) + (wanted[block] ** 2).sum(axis=1)
-    return sources[best], np.maximum(distance, 0)

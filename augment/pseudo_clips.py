@@ -21,6 +21,7 @@ from augment.geometry import (
     warp,
     warp_labels,
 )
+from augment.settings import require_generator
 from augment.shapes import Spline
 from vos_core.errors import ConfigError
 from vos_core.types import VOID, Image, LabelMap
@@ -120,7 +121,11 @@ def pseudo_clip(
 
     Returns:
         The pictures and their label maps. What lies beyond the still image is mirrored in and void.
+
+    Raises:
+        ConfigError: If ``rng`` is no numpy ``Generator``.
     """
+    require_generator(rng)
     motion = motion or ClipMotion()
     size = (label_map.shape[0], label_map.shape[1])
     first, last = _draw_pose(motion, rng), _draw_pose(motion, rng)

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from augment.deformation import MaskDeformation, deform_mask
 from augment.geometry import BackwardMap, affine_matrix, sampling_map, warp, warp_labels
+from augment.settings import require_generator
 from vos_core.cores import usable_cores
 from vos_core.errors import ConfigError, MaskError
 from vos_core.networks.normalise import FREE
@@ -51,7 +52,12 @@ class RefinementSampler(ABC):
     slots = 1
 
     def __call__(self, rng: np.random.Generator) -> RefinementSample:
-        """Draw one sample, on the CPU."""
+        """Draw one sample, on the CPU.
+
+        Raises:
+            ConfigError: If ``rng`` is no numpy ``Generator``.
+        """
+        require_generator(rng)
         return unpacked(cast("Tensor", self.draw(rng, torch.device("cpu"))), self.slots)
 
     @abstractmethod

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, Literal, TypeVar
 
+import numpy as np
+
 from vos_core.errors import ConfigError, nearest
 
 Ranges = TypeVar("Ranges")
@@ -40,6 +42,16 @@ def configured(presets: Mapping[str, Ranges], settings: Mapping[str, object], wh
             raise ConfigError(f"{key} of {what} is {value!r}; give {_named(kinds[key])}.")
     configured: Ranges = replace(base, **changes)
     return configured
+
+
+def require_generator(rng: object) -> None:
+    """Refuse what is taken for a source of randomness, such as a seed.
+
+    Raises:
+        ConfigError: If it is no numpy ``Generator``.
+    """
+    if not isinstance(rng, np.random.Generator):
+        raise ConfigError(f"rng is {rng!r}; give a generator: np.random.default_rng(seed).")
 
 
 def _is_a(value: object, kind: object) -> bool:

@@ -1,20 +1,25 @@
 """The project's augmentations as albumentations transforms, for anybody's ``A.Compose``.
 
 All randomness comes from albumentations' own generators, so a seeded ``Compose`` repeats itself.
+``A.save`` and ``A.load`` keep it with its ranges; who loads it has to import this module first.
 Needs uint8 images; masks are (H, W) uint8 label maps: 0 background, 255 void.
 """
 
 import hashlib
 import os
+import warnings
 from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import asdict
 
 import numpy as np
 import numpy.typing as npt
 
 from augment.clean_plate import Filling
-from augment.deformation import MaskDeformation, deform_mask
-from augment.lucid import Dream, LucidDreamer, LucidRanges, LucidScene
+from augment.deformation import PREVIOUS_MASKS, MaskDeformation, deform_mask
+from augment.lucid import PRESETS, Dream, LucidDreamer, LucidRanges, LucidScene
 from augment.lucid.painting import Painter
+from augment.settings import configured
 from vos_core.errors import ConfigError
 from vos_core.types import VOID, Image, LabelMap
 
@@ -31,15 +36,30 @@ class DeformMask(A.DualTransform):  # type: ignore[misc]  # albumentations ships
     Where deformed objects overlap, the larger id wins. Equal masks are deformed equally.
 
     Args:
-        ranges: What to draw from; MaskTrack's published ranges unless told otherwise.
+        ranges: What to draw from; MaskTrack's published ranges unless told otherwise. Also as plain
+            values by name, see :func:`augment.settings.configured`.
         p: Probability of applying it.
+
+    Raises:
+        ConfigError: If the ranges are none.
     """
 
     _targets = _TARGETS
 
-    def __init__(self, ranges: MaskDeformation | None = None, p: float = 1.0) -> None:
+    def __init__(
+        self, ranges: MaskDeformation | Mapping[str, object] | None = None, p: float = 1.0
+    ) -> None:
         super().__init__(p=p)
-        self.ranges = ranges or MaskDeformation()
+        if ranges is None or isinstance(ranges, Mapping):
+            named = {"preset": "masktrack", **(ranges or {})}
+            ranges = configured(PREVIOUS_MASKS, named, "previous masks")
+        if not isinstance(ranges, MaskDeformation):
+            raise ConfigError(f"ranges is {ranges!r}; give MaskDeformation().")
+        self.ranges = ranges
+
+    def get_transform_init_args(self) -> dict[str, object]:
+        """Return the arguments as plain values, which can be stored."""
+        return {"ranges": asdict(self.ranges)}
 
     def get_params(self) -> dict[str, int]:
         """Draw the seed that all masks of one call are deformed with."""
@@ -63,10 +83,12 @@ class LucidDream(A.DualTransform):  # type: ignore[misc]  # albumentations ships
     """Replace a frame and its mask by a lucid dream of them; needs the targets image and mask.
 
     Other masks of the same frame move as the picture does: on an object with the object, beside
-    the objects with the background, void too. A frame without objects stays as it is.
+    the objects with the background, void too. A frame without objects stays as it is; if its mask
+    holds void, with a warning.
 
     Args:
-        ranges: What to draw from; the defaults of ``LucidRanges`` unless told otherwise.
+        ranges: What to draw from; the defaults of ``LucidRanges`` unless told otherwise. Also as
+            plain values by name, see :func:`augment.settings.configured`.
         cache_size: How many frames to remember taken apart; a remembered frame takes a little more
             than its own memory, and that of its objects again.
         filling: How objects' places are filled. "patches" look best, and are for frames that are
@@ -74,14 +96,14 @@ class LucidDream(A.DualTransform):  # type: ignore[misc]  # albumentations ships
         p: Probability of applying it.
 
     Raises:
-        ConfigError: If ``cache_size`` is negative.
+        ConfigError: If ``cache_size`` is negative or the ranges are none.
     """
 
     _targets = _TARGETS
 
     def __init__(
         self,
-        ranges: LucidRanges | None = None,
+        ranges: LucidRanges | Mapping[str, object] | None = None,
         cache_size: int = 8,
         filling: Filling = "navier_stokes",
         p: float = 1.0,
@@ -89,11 +111,18 @@ class LucidDream(A.DualTransform):  # type: ignore[misc]  # albumentations ships
         super().__init__(p=p)
         if cache_size < 0:
             raise ConfigError(f"cache_size is {cache_size}; give 0 or more.")
-        self.ranges = ranges or LucidRanges()
+        if ranges is None or isinstance(ranges, Mapping):
+            ranges = configured(PRESETS, {"preset": "paper", **(ranges or {})}, "dreams")
+        self.ranges = ranges
         self.cache_size = cache_size
         self.filling = filling
         self._dreamer = LucidDreamer(self.ranges)
         self._scenes: OrderedDict[bytes, LucidScene] = OrderedDict()  # least recently used first
+
+    def get_transform_init_args(self) -> dict[str, object]:
+        """Return the arguments as plain values, which can be stored."""
+        args = {"cache_size": self.cache_size, "filling": self.filling}
+        return {"ranges": asdict(self.ranges), **args}
 
     @property
     def targets_as_params(self) -> list[str]:
@@ -115,6 +144,12 @@ class LucidDream(A.DualTransform):  # type: ignore[misc]  # albumentations ships
             raise ConfigError(f"LucidDream dreams of one image; leave out {', '.join(others)}.")
         image, mask = data["image"], data["mask"]
         if not np.setdiff1d(mask, [0, VOID]).size:
+            if mask.any():  # more often a mistake than a crop that shows void alone
+                warnings.warn(
+                    "a mask holds no object, but void (255), so LucidDream leaves the frame as it "
+                    "is; write objects as 1, 2 and so on",
+                    stacklevel=2,
+                )
             return {"dream": None, "painter": None, "main_mask": mask}
         scene = self._scene(image, mask)
         plan = self._dreamer.draw(scene, self.random_generator)

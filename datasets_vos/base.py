@@ -65,7 +65,14 @@ class VOSDataset(Sequence[DiskClip]):
     @overload
     def __getitem__(self, index: slice) -> list[DiskClip]: ...
     def __getitem__(self, index: int | slice) -> DiskClip | list[DiskClip]:
-        """Open one clip, or a list of them."""
+        """Open one clip, or a list of them.
+
+        Raises:
+            IndexError: If there is none of this number.
+            TypeError: If a name is given; that is what :meth:`clip` is for.
+        """
+        if isinstance(index, str):
+            raise TypeError(f"clips have numbers here; open one by its name with clip({index!r}).")
         if isinstance(index, slice):
             return [self._open(name) for name in self.names[index]]
         return self._open(self.names[index])

@@ -104,8 +104,13 @@ class Davis(VOSDataset):
                 f"list of {years[-1]}; choose the year 2016, or point root at DAVIS 2017."
             )
         present = sorted(str(path.relative_to(lists)) for path in lists.glob("*/*.txt"))
+        if not present:
+            raise DatasetError(
+                f"{lists}: holds no split lists, so {split!r} is not known; leave split unset to "
+                "use every sequence found, or restore the folder from the archive."
+            )
         raise DatasetError(
-            f"{lists}: no list {years[0]}/{split}.txt; there are: {', '.join(present) or 'none'}. "
+            f"{lists}: no list {years[0]}/{split}.txt; there are: {', '.join(present)}. "
             "Choose one of these splits, or none to use every sequence found."
         )
 

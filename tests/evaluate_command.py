@@ -43,6 +43,8 @@ def refusal(
     """Score what must be refused, and return the one sentence."""
     capsys.readouterr()
     assert evaluate(root, results, *options, dataset=dataset) == 2
-    error = capsys.readouterr().err.splitlines()[-1]
+    out, err = capsys.readouterr()
+    assert out == ""  # no numbers that are not to be used
+    error = err.splitlines()[-1]
     assert error.startswith("error: ")
     return error

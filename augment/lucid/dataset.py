@@ -62,13 +62,14 @@ class LucidDreams(Dataset[DreamSample]):
         return self.count
 
     def __getitem__(self, index: int) -> DreamSample:
-        """Paint a dream.
+        """Paint a dream; negative indices count from the end.
 
         Raises:
             IndexError: If there is none of this index.
         """
-        if not 0 <= index < self.count:
+        if not -self.count <= index < self.count:
             raise IndexError(f"there are {self.count} dreams, but {index} was asked for.")
+        index %= self.count
         scene = self.scenes[index % len(self.scenes)]
         dream = self.dreamer(scene, generator(self.seed, index))
         sample: DreamSample = {

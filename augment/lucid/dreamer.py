@@ -8,8 +8,9 @@ import numpy as np
 from augment.lucid.flow import DreamFlow, dream_flow
 from augment.lucid.painting import Painter, Seam
 from augment.lucid.plan import DreamPlan, draw_plan
-from augment.lucid.ranges import LucidRanges
+from augment.lucid.ranges import PRESETS, LucidRanges
 from augment.lucid.scene import LucidScene
+from augment.settings import require_generator
 from vos_core.errors import ConfigError
 from vos_core.types import Image, LabelMap
 
@@ -45,7 +46,7 @@ class LucidDreamer:
             published, which is rougher and slower. Blurred objects have a soft edge in any case.
 
     Raises:
-        ConfigError: If there is no such seam.
+        ConfigError: If there is no such seam, or the ranges are something else.
     """
 
     ranges: LucidRanges = field(default_factory=LucidRanges)
@@ -54,7 +55,10 @@ class LucidDreamer:
     seam: Seam = "feather"
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be painted."""
+        """Refuse what cannot be drawn from or painted."""
+        if not isinstance(self.ranges, LucidRanges):
+            hint = f"PRESETS[{self.ranges!r}]" if str(self.ranges) in PRESETS else "LucidRanges()"
+            raise ConfigError(f"ranges is {self.ranges!r}; give LucidRanges, such as {hint}.")
         if self.seam not in get_args(Seam):
             raise ConfigError(f"seam is {self.seam!r}; choose one of {', '.join(get_args(Seam))}.")
 
@@ -63,7 +67,12 @@ class LucidDreamer:
         return self.render(scene, self.draw(scene, rng))
 
     def draw(self, scene: LucidScene, rng: np.random.Generator) -> DreamPlan:
-        """Draw where everything goes, without painting it."""
+        """Draw where everything goes, without painting it.
+
+        Raises:
+            ConfigError: If ``rng`` is no numpy ``Generator``.
+        """
+        require_generator(rng)
         return draw_plan(scene, self.ranges, rng)
 
     def render(self, scene: LucidScene, plan: DreamPlan) -> Dream:

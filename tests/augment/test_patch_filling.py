@@ -99,3 +99,16 @@ def test_a_frame_that_is_nearly_all_hole_is_told() -> None:
     hole = np.ones(SIZE, dtype=bool)
     hole[:6] = False
     assert fill_with_patches(stripes(), hole) is None
+
+
+def test_the_rounds_of_a_level_share_their_components(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides: list[int] = []
+    solve = np.linalg.eigh
+
+    def counting(matrix: np.ndarray) -> object:
+        sides.append(len(matrix))
+        return solve(matrix)
+
+    monkeypatch.setattr(np.linalg, "eigh", counting)
+    filled(stripes(), disc())
+    assert sides == [147, 147]  # 7 x 7 patches of 3 colours, at 48 and at 96 pixels

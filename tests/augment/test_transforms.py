@@ -5,13 +5,14 @@ import os
 import pickle
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from augment.deformation import MaskDeformation
-from augment.lucid import LucidScene
+from augment.deformation import PREVIOUS_MASKS, MaskDeformation
+from augment.lucid import PRESETS, LucidRanges, LucidScene
 from augment.transforms import A, DeformMask, LucidDream
 from tests.fakes import fake_frame, fake_label_map
 from vos_core.errors import ConfigError, MaskError
@@ -96,10 +97,20 @@ def test_a_list_of_masks_moves_along() -> None:
 
 
 def test_a_frame_without_objects_stays_as_it_is() -> None:
-    empty = np.where(fake_label_map(0) == 1, 255, 0).astype(np.uint8)
-    result = A.Compose([LucidDream()], seed=0)(image=fake_frame(0), mask=empty)
+    empty = np.zeros_like(fake_label_map(0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = A.Compose([LucidDream()], seed=0)(image=fake_frame(0), mask=empty)
     np.testing.assert_array_equal(result["image"], fake_frame(0))
     np.testing.assert_array_equal(result["mask"], empty)
+
+
+def test_a_black_and_white_mask_is_told_to_hold_no_object() -> None:
+    white = np.where(fake_label_map(0) == 1, 255, 0).astype(np.uint8)
+    with pytest.warns(UserWarning, match="no object, but void"):
+        result = A.Compose([LucidDream()], seed=0)(image=fake_frame(0), mask=white)
+    np.testing.assert_array_equal(result["image"], fake_frame(0))
+    np.testing.assert_array_equal(result["mask"], white)
 
 
 def test_probability() -> None:
@@ -161,6 +172,34 @@ def test_transforms_survive_the_way_to_a_worker() -> None:
     compose(**pair())
     copy = pickle.loads(pickle.dumps(compose))
     np.testing.assert_array_equal(copy(**pair())["mask"], compose(**pair())["mask"])
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_a_stored_compose_draws_the_same(form: str, tmp_path: Path) -> None:
+    dream = LucidDream(PRESETS["frtm"], cache_size=3, filling="telea", p=0.9)
+    stored = A.Compose([dream, DeformMask(PREVIOUS_MASKS["roi"], p=0.8)])
+    A.save(stored, tmp_path / "t", data_format=form)
+    loaded = A.load(tmp_path / "t", data_format=form)
+    assert isinstance(loaded, A.Compose)
+    again, rough = loaded.transforms
+    assert (again.ranges, rough.ranges) == (PRESETS["frtm"], PREVIOUS_MASKS["roi"])
+    assert (again.cache_size, again.filling, again.p, rough.p) == (3, "telea", 0.9, 0.8)
+    for compose in (stored, loaded):
+        compose.set_random_seed(4)
+    for t in range(3):
+        one, other = stored(**pair(t)), loaded(**pair(t))
+        np.testing.assert_array_equal(one["image"], other["image"])
+        np.testing.assert_array_equal(one["mask"], other["mask"])
+    assert (one["image"] != fake_frame(2)).any()
+
+
+def test_ranges_are_no_words() -> None:
+    for transform in (LucidDream, DeformMask):
+        with pytest.raises(ConfigError, match="ranges is 'paper'"):
+            transform("paper")
+        with pytest.raises(ConfigError, match=r"have no range 'scal'"):
+            transform({"scal": 0.1})
+    assert LucidDream({"object_scale": 0.3}).ranges == LucidRanges(object_scale=0.3)
 
 
 def test_deform_mask_leaves_image_and_void_and_keeps_ids() -> None:

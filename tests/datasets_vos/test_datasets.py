@@ -88,6 +88,13 @@ def test_one_name_is_no_list_of_sequences(davis_root: Path) -> None:
         open_dataset("davis2017", davis_root, sequences="dog")
 
 
+def test_a_clip_has_its_name_elsewhere(dataset: VOSDataset) -> None:
+    name = dataset.names[-1]
+    with pytest.raises(TypeError, match=rf"by its name with clip\({name!r}\)"):
+        dataset[name]
+    assert dataset.clip(name).name == dataset[-1].name == name
+
+
 def test_frames_at_another_size(dataset: VOSDataset) -> None:
     clip = dataset[0]
     half = (clip.size[0] // 2, clip.size[1] // 2)

@@ -67,3 +67,14 @@ def test_whole_numbers_have_whole_ticks(values: list[float]) -> None:
 def test_no_panel_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         histograms_png("a set", [])
+
+
+@pytest.mark.parametrize("values", [[55], [30, 31, 31], [0.1, 0.5, 0.9]])
+def test_the_legend_covers_no_bar(values: list[float]) -> None:
+    figure = Figure((4.6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    _draw(axes, Histogram("length", "frames", values, "clips"))
+    figure.draw_without_rendering()
+    legend = axes.get_legend().get_window_extent()
+    assert axes.get_window_extent().y1 > legend.y0
+    assert max(bar.get_window_extent().y1 for bar in axes.patches) < legend.y0

@@ -95,12 +95,13 @@ def test_scores_and_gains(page: str) -> None:
     j = [(9 / 11 + 8 / 12) / 2, (7 / 13 + 4 / 16) / 2]
     scores = make_scores(1)["global"], make_scores(3)["global"]
     assert [s["J"]["mean"] for s in scores] == pytest.approx(j)
-    assert f">{100 * j[0]:.1f}<" in page
-    assert f">{100 * j[1]:.1f}<" in page
+    assert f">{j[0]:.3f}<" in page
+    assert f">{j[1]:.3f}<" in page
     gain = scores[0]["J&F_mean"] - scores[1]["J&F_mean"]
-    assert f'data-value="{gain}">{100 * gain:+.1f}<' in page
-    assert "12.5" in page
-    assert "J 12.5" in page
+    assert f'data-value="{gain}">{gain:+.3f}<' in page
+    assert "adapt 12.5 s" in page
+    assert "J 0.125" in page
+    assert "2 sequences · 2 objects · scores from 0 to 1" in page
 
 
 def test_worst_sequence_comes_first(page: str) -> None:
@@ -112,11 +113,16 @@ def test_worst_sequence_comes_first(page: str) -> None:
 
 
 def test_single_variant(tmp_path: Path) -> None:
-    run = ReportRun("run", {}, {"masks": make_scores(1)}, make_sequences()[:1])
+    scores = make_scores(1)
+    for key in ("sequences", "per_object"):
+        scores[key] = {name: each for name, each in scores[key].items() if "good" in name}
+    good = [each for each in make_sequences() if each.name == "good"]
+    run = ReportRun("run", {}, {"masks": scores}, good)
     write_report(tmp_path / "report.html", run)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     Page(page)
     assert "gain" not in page.split("</style>")[1]
+    assert "1 sequence · 1 object · scores" in page
 
 
 def test_a_protocol_that_ranks_by_j_is_shown_by_j(tmp_path: Path) -> None:
@@ -129,10 +135,10 @@ def test_a_protocol_that_ranks_by_j_is_shown_by_j(tmp_path: Path) -> None:
     assert "J&amp;F" not in page
     assert re.findall(r"<h2>(.*?)</h2>", page)[-2:] == ["&lt;b&gt;bad&lt;/b&gt; &amp; more", "good"]
     j = [(9 / 11 + 8 / 12) / 2, (7 / 13 + 4 / 16) / 2]
-    assert f"<title>run: J {100 * j[0]:.1f}</title>" in page
-    assert f'first"><span>J, region similarity</span><b>{100 * j[0]:.1f}</b>' in page
+    assert f"<title>run: J {j[0]:.3f}</title>" in page
+    assert f'first"><span>J, region similarity</span><b>{j[0]:.3f}</b>' in page
     assert page.count(">J, region similarity<") == 1
-    gain = f"{100 * (j[0] - j[1]):+.1f}"
+    gain = f"{j[0] - j[1]:+.3f}"
     assert f'J over “not”</span><b class="gain">{gain}</b>' in page
     assert page.count("<th>Mean</th>") == 1
     for name in ("category cat", "category dog", *(YOUTUBE_OBJECTS.averages)):
@@ -176,5 +182,6 @@ def test_chart_geometry() -> None:
     assert np.allclose(points[:3], want, atol=0.06)
     assert [line.label for line in drawn.faint] == ["b"]
     assert drawn.bands[0].title == "frame 00000\nnot scored"
-    assert drawn.bands[3].title == "frame 00003\na: 50.0\nb: 81.8"
+    assert drawn.bands[3].title == "frame 00003\na: 0.500\nb: 0.818"
+    assert [t.label for t in drawn.y_ticks] == ["0", "0.25", "0.5", "0.75", "1"]
     assert [t.label for t in drawn.x_ticks] == ["00000", "00003", "00005"]

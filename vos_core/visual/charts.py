@@ -110,4 +110,5 @@ def _draw(axes: Any, panel: Histogram) -> None:  # noqa: ANN401
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     median = float(np.median(values))
     axes.axvline(median, color=_MEDIAN_COLOUR, lw=1.5, label=f"median {median:.3g}")
-    axes.legend(frameon=False, fontsize=9)
+    axes.set_ylim(top=1.2 * axes.get_ylim()[1])  # the legend stands above all bars
+    axes.legend(frameon=False, fontsize=9, loc="upper right")

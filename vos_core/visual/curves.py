@@ -90,7 +90,7 @@ def chart(
         faint=[Line(label, _points(curve, last)) for label, curve in means.items() if curve],
         bands=_bands(frame_names, told | means),
         x_ticks=[Tick(_x(i, last), frame_names[i]) for i in _tick_frames(len(frame_names))],
-        y_ticks=[Tick(_y(v), f"{100 * v:.0f}") for v in (0, 0.25, 0.5, 0.75, 1)],
+        y_ticks=[Tick(_y(v), f"{v:g}") for v in (0, 0.25, 0.5, 0.75, 1)],
     )
 
 
@@ -130,7 +130,7 @@ def _bands(frame_names: Sequence[str], curves: Mapping[str, Mapping[int, float]]
     step = (RIGHT - LEFT) / last
     bands = []
     for index, name in enumerate(frame_names):
-        told = [f"{label}: {100 * c[index]:.1f}" for label, c in curves.items() if index in c]
+        told = [f"{label}: {c[index]:.3f}" for label, c in curves.items() if index in c]
         title = "\n".join([f"frame {name}", *(told or ["not scored"])])
         bands.append(Band(round(_x(index, last) - step / 2, 1), round(step, 1), title))
     return bands

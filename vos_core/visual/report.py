@@ -73,9 +73,9 @@ class ReportRun:
 def write_report(path: str | Path, run: ReportRun) -> None:
     """Write the report, replacing an older one only when complete.
 
-    Scores are shown in percent. Where a single number stands for all, it is the one by which the
-    first variant's protocol ranks, J&F or J. Sequences come worst first, by this number of the
-    first variant.
+    Scores are shown as on the terminal, from 0 to 1. Where a single number stands for all, it is
+    the one by which the first variant's protocol ranks, J&F or J. Sequences come worst first, by
+    this number of the first variant.
 
     Args:
         path: The HTML file; its folder must exist.
@@ -99,7 +99,9 @@ def _render(run: ReportRun) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=_percent, signed=_signed, seconds=_seconds, jpeg=_jpeg)
+    environment.filters.update(
+        score=_score, signed=_signed, seconds=_seconds, counted=_counted, jpeg=_jpeg
+    )
     rows = {
         label: {row["sequence"]: row for row in per_sequence_rows(scores)}
         for label, scores in run.variants.items()
@@ -159,17 +161,21 @@ def _worst_first(row: SequenceRow, headline: Headline) -> tuple[bool, float, str
     return (math.isnan(mean), 0.0 if math.isnan(mean) else mean, row["sequence"])
 
 
-def _percent(value: float) -> str:
-    return _NO_VALUE if math.isnan(value) else f"{100 * value:.1f}"
+def _score(value: float) -> str:
+    return _NO_VALUE if math.isnan(value) else f"{value:.3f}"
 
 
 def _signed(value: float) -> str:
-    """Format a difference of scores in points, with a true minus sign."""
-    return _NO_VALUE if math.isnan(value) else f"{100 * value:+.1f}".replace("-", "\N{MINUS SIGN}")
+    """Format a difference of scores, with a true minus sign."""
+    return _NO_VALUE if math.isnan(value) else f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _seconds(value: float) -> str:
     return _NO_VALUE if math.isnan(value) else f"{value:,.1f}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _jpeg(image: Image) -> str:

@@ -199,7 +199,7 @@ def judge(found: Sequence[Suspicion], options: argparse.Namespace) -> None:
     Raises:
         MaskError: If something looks like a mistake and is not allowed.
     """
-    wrong = refused(found, options)
+    wrong = [each for each in found if not _is_allowed(each, options)]
     for each in found:
         if each not in wrong:
             _warn(each.what)
@@ -209,11 +209,6 @@ def judge(found: Sequence[Suspicion], options: argparse.Namespace) -> None:
             f"the masks look wrong and nothing was written (pass {allowances} if that is how they "
             f"should be): {_sentence(some([each.what for each in wrong], '; '))}"
         )
-
-
-def refused(found: Sequence[Suspicion], options: argparse.Namespace) -> list[Suspicion]:
-    """Return what is not allowed."""
-    return [each for each in found if not _is_allowed(each, options)]
 
 
 def _is_allowed(suspicion: Suspicion, options: argparse.Namespace) -> bool:

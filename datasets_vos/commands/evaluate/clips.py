@@ -137,11 +137,11 @@ def main(options: argparse.Namespace) -> None:
     if not options.baseline:
         one_object = protocol(PROTOCOLS[options.dataset]).binary
         found = checks.suspicions(scored, one_object=one_object)
-    if options.out and not checks.refused(found, options):
-        _write(options.out, scores)
-    table.show(scores)
     checks.warn(scored, absent)
     checks.judge(found, options)
+    if options.out:
+        _write(options.out, scores)  # first, because whoever reads the tables may stop
+    table.show(scores)
 
 
 def _no_truth(dataset: str) -> DatasetError:

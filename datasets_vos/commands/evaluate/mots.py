@@ -81,14 +81,13 @@ def main(options: argparse.Namespace) -> None:
     )
     scores = _collect(scored, absent, options)
     perfect = _is_perfect(scores)
-    refused = perfect and not options.allow_perfect
-    if options.out and not refused:
-        _write(options.out, scores)  # first, because whoever reads the tables may stop
-    _print(scores)
-    if refused:
+    if perfect and not options.allow_perfect:
         raise MaskError(
             f"{_PERFECT} Nothing was written; pass --allow-perfect if that is how it should be."
         )
+    if options.out:
+        _write(options.out, scores)  # first, because whoever reads the tables may stop
+    _print(scores)
     if perfect:
         print(f"warning: {_PERFECT}", file=sys.stderr)
 

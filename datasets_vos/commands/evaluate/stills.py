@@ -87,15 +87,14 @@ def main(options: argparse.Namespace) -> None:
         "scoring images", count, stills, files=2 * len(stills), workers=options.workers
     )
     scored = _score(stills, counts, folder, len(absent))
-    refused = not options.allow_perfect and _is_truth(stills, scored, folder)
-    if options.out and not refused:
-        _write(options.out, scored, options)  # first, because whoever reads the table may stop
-    _print(scored)
-    if refused:
+    if not options.allow_perfect and _is_truth(stills, scored, folder):
         raise MaskError(
             "prediction equals ground truth: is the results folder the annotation folder? Nothing "
             "was written; pass --allow-perfect if that is how it should be."
         )
+    if options.out:
+        _write(options.out, scored, options)  # first, because whoever reads the table may stop
+    _print(scored)
 
 
 def _missing(names: Sequence[str], folder: Path, *, allowed: bool) -> set[str]:

@@ -5,8 +5,11 @@ import warnings
 import numpy as np
 import pytest
 
+from augment.deformation import MaskDeformation, deform_mask
 from augment.lucid import PRESETS, LucidDreamer, LucidRanges, LucidScene
 from augment.lucid.batched import BatchPainter
+from augment.lucid.sampler import LucidSampler
+from augment.pseudo_clips import pseudo_clip
 from tests.augment.lucid.scenes import FROZEN, SIZE, frame, scene_of
 from vos_core.errors import ConfigError
 from vos_core.types import LabelMap
@@ -102,3 +105,27 @@ def test_what_is_asked_for_must_be_there() -> None:
         BatchPainter([scene, smaller], "cpu")
     with pytest.raises(ConfigError, match="no dream to paint"):
         BatchPainter([scene], "cpu")([])
+
+
+def test_a_name_is_no_set_of_ranges() -> None:
+    with pytest.raises(ConfigError, match=r"ranges is 'paper'; .* such as PRESETS\['paper'\]\."):
+        LucidDreamer("paper")
+    with pytest.raises(ConfigError, match=r"ranges is 0\.3; give LucidRanges, .*LucidRanges\(\)"):
+        LucidDreamer(0.3)
+    with pytest.raises(ConfigError, match=r"ranges is \{'bent': 0\}"):
+        LucidDreamer({"bent": 0})
+
+
+@pytest.mark.parametrize("rng", [0, np.random.RandomState(0)], ids=["seed", "state"])
+def test_a_seed_is_no_generator(rng: object) -> None:
+    image, labels = frame()
+    scene = scene_of(image, labels)
+    rough = MaskDeformation()
+    for draws in (
+        lambda: LucidDreamer()(scene, rng),
+        lambda: LucidSampler([scene], LucidDreamer(), rough)(rng),
+        lambda: deform_mask(labels > 0, rough, rng),
+        lambda: pseudo_clip(image, labels, frames=2, rng=rng),
+    ):
+        with pytest.raises(ConfigError, match=r"rng is .*; give a generator: np\.random\.def"):
+            draws()

@@ -59,9 +59,11 @@ def test_the_scenes_take_turns() -> None:
 
 def test_there_are_so_many_and_no_more() -> None:
     assert len(dreams()) == 6
-    for index in (6, -1):
+    for index in (6, -7):
         with pytest.raises(IndexError, match="there are 6 dreams"):
             dreams()[index]
+    for index in (5, 0):
+        assert torch.equal(dreams()[index - 6]["image"], dreams()[index]["image"])
     with pytest.raises(ConfigError, match="no scene"):
         LucidDreams([], LucidDreamer(), 3)
     with pytest.raises(ConfigError, match="seed -1"):
