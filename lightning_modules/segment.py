@@ -7,7 +7,8 @@ from datasets_vos.commands import CommandParser, user_path
 from vos_core.errors import ConfigError
 
 _DESCRIPTION = """Segment your own video. What a config says can be changed as for fit and test, as
-in --model.adapt_iterations 400 or --data.size '[480,854]'; see python cli.py test --model.help LucidTask."""
+in --model.adapt_iterations 400 or --data.size '[480,854]'; see
+python cli.py test --model.help LucidTask."""
 
 
 def main(args: Sequence[str]) -> None:

@@ -88,7 +88,8 @@ class LucidTask(BaseVOSTask):
         flow_cache: Folder in which flow is kept; null keeps nothing, as DIS is as fast as a disk.
         warp: Move the last mask along the flow; where flow there and back disagree it stays.
         motion: Whether the motion of dreams is told as it is ("exact") or as the same estimator
-            finds it ("estimated").
+            finds it ("estimated"). null is estimated, but with RAFT, which would look at each dream
+            on the CPU, exact.
         semantics: What looks for objects where inputs name semantics: a network of torchvision, or
             "objectness", which needs no weights and knows no classes.
         semantics_weights: File with its weights; null downloads them.
@@ -137,7 +138,7 @@ class LucidTask(BaseVOSTask):
         flow_weights: str | None = None,
         flow_cache: str | None = None,
         warp: bool = True,
-        motion: Literal["exact", "estimated"] = "exact",
+        motion: Literal["exact", "estimated"] | None = None,
         semantics: str = "objectness",
         semantics_weights: str | None = None,
         flip_average: bool = True,
@@ -190,7 +191,7 @@ class LucidTask(BaseVOSTask):
         )
         self.save_hyperparameters()
         self.slots = slots
-        if motion == "estimated" and "motion" not in self._cues:
+        if motion is not None and "motion" not in self._cues:
             raise ConfigError("motion is seen by no network; name it among the inputs.")
         if motion == "estimated" and flow in list_flows(weights=True):
             raise ConfigError(
@@ -213,7 +214,7 @@ class LucidTask(BaseVOSTask):
 
     def _adaptation_key(self, job: ClipJob) -> str:
         key = super()._adaptation_key(job)
-        return f"{key}-{self.hparams['flow']}" if self.hparams["motion"] == "estimated" else key
+        return f"{key}-{self.hparams['flow']}" if self._motion_is_estimated else key
 
     def make_sampler(self, frames: Sequence[AnnotatedFrame]) -> RefinementSampler:
         """Dream from each annotated frame that shows an object.
@@ -240,12 +241,18 @@ class LucidTask(BaseVOSTask):
     def _dream_cues(self) -> DreamCues | None:
         if not self._cues:
             return None
-        estimated = "motion" in self._cues and self.hparams["motion"] == "estimated"
         return DreamCues(
             "motion" in self._cues,
             self._semantics_here(),
-            build_flow(self.hparams["flow"]) if estimated else None,
+            build_flow(self.hparams["flow"]) if self._motion_is_estimated else None,
         )
+
+    @property
+    def _motion_is_estimated(self) -> bool:
+        """Whether dreams tell the motion as the estimator finds it."""
+        slow = self.hparams["flow"] in list_flows(weights=True)
+        asked = self.hparams["motion"] or ("exact" if slow else "estimated")
+        return "motion" in self._cues and asked == "estimated"
 
     def check_weights(self, path: str | Path) -> None:
         """Refuse a checkpoint of another network, or of one that saw something else."""

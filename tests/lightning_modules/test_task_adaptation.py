@@ -194,8 +194,10 @@ def test_kept_networks_are_taken_where_only_what_follows_differs(
     for changed in ({"adapt_lr": 0.02}, {"dreams": {"preset": "paper"}}, {"adapter": "decoder"}):
         assert run(**changed)[2] == 3
     # flow matters where dreams tell its motion
-    estimated = {"inputs": ["image+motion"], "motion": "estimated"}
-    assert [run(**estimated, flow=flow)[2] for flow in ("dis_fast", "dis_medium")] == [3, 3]
+    seen = {"inputs": ["image+motion"]}
+    assert [run(**seen, flow=flow)[2] for flow in ("dis_fast", "dis_medium")] == [3, 3]
+    exact = {**seen, "motion": "exact"}
+    assert [run(**exact, flow=flow)[2] for flow in ("dis_fast", "dis_medium")] == [3, 0]
 
 
 def test_kept_networks_depend_on_the_code_of_own_tasks(tmp_path: Path, davis_root: Path) -> None:

@@ -75,6 +75,29 @@ def test_what_networks_see_is_the_same_in_dreams_and_in_clips(
         assert max(float(image[:, 3:].max()) for kind, image in seen if kind == "dream") > 0.1
 
 
+@pytest.mark.parametrize(
+    ("settings", "estimated"),
+    [
+        ({}, True),
+        ({"motion": "estimated"}, True),
+        ({"motion": "exact"}, False),
+    ],
+)
+def test_dreams_tell_motion_as_it_will_be_seen(
+    settings: dict[str, object], estimated: bool
+) -> None:
+    task = lucid(inputs=["image+motion"], **settings)
+    cues = task._dream_cues()
+    assert cues is not None
+    assert cues.motion
+    assert (cues.flow is not None) == estimated
+    if not settings:  # RAFT, whose weights are not here, would be too slow on the CPU
+        task.hparams["flow"] = "raft_small"
+        cues = task._dream_cues()
+        assert cues is not None
+        assert cues.flow is None
+
+
 def test_a_stand_in_for_semantics_is_said_to_be_one() -> None:
     with pytest.warns(UserWarning, match="stand-in for a segmentation network"):
         lucid(inputs=["image+semantics"])

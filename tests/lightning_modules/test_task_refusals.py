@@ -66,6 +66,7 @@ def test_an_unknown_network_option_is_refused() -> None:
         ({"semantics_weights": "deeplab.pth"}, "semantics are seen by no network"),
         ({"semantics": "deeplabv3_resnet101"}, "semantics are seen by no network"),
         ({"motion": "estimated"}, "motion is seen by no network"),
+        ({"motion": "exact"}, "motion is seen by no network"),
         (
             {"motion": "estimated", "inputs": ["motion"], "flow": "raft_small"},
             "would look at each dream on the CPU",
