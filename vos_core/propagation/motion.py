@@ -67,7 +67,7 @@ class FrameMotion:
         _, inside = warp_with_cover(back[:, :1], self.forward)
         far = self.forward.norm(dim=1) > _MOST_OF_FRAME * max(masks.shape[1:])
         told = (masks > 0.5) & ((inside[0] > 0.5) | far)
-        agreed = told & is_consistent(self.forward, back) & ~far
+        agreed = told & is_consistent(self.forward, back)
         believed: Tensor = agreed.sum(dim=(1, 2)) >= _LEAST_RELIABLE * told.sum(dim=(1, 2))
         return believed
 
