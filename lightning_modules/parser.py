@@ -22,11 +22,16 @@ _UNKNOWN_OPTION = re.compile(
     r"|unrecognized arguments: -*([\w.]+)"
 )
 _WRONG_VALUE = re.compile(r'Parser key "([\w.]+)": Expected an? (.+)\. Got value: (.*)')
+_NONE_OF_SEVERAL = re.compile(
+    r'Parser key "([\w.]+)": Does not validate against any of the Union subtypes '
+    r"Subtypes: \[(.+?)\] Errors: .* Given value: (.*)"
+)
 _KINDS = {
     "float": "a number",
     "int": "a whole number",
     "bool": "true or false",
     "str": "a text",
+    "NoneType": "null",
     "list": "a list, as in [a, b]",
     "tuple": "all values, as in [240,432]",
 }
@@ -60,6 +65,9 @@ def explain(message: str, known: Iterable[str] = ()) -> str:
         return f"There is no class {match[1]!r}.{nearest(match[1], classes)}"
     if match := _WRONG_VALUE.search(" ".join(message.split())):
         return f"{match[1]} is {match[3]}; give {_kind(match[2])}."
+    if match := _NONE_OF_SEVERAL.search(" ".join(message.split())):
+        kinds = [_kind(each) for each in re.split(r", (?=<class|typing\.)", match[2])]
+        return f"{match[1]} is {match[3]}; give {' or '.join(kinds)}."
     if re.search(r"arguments are required:.*\bmodel\b", message):
         return "There is no experiment to run; give one, e.g. --config lucid.yaml."
     return " ".join(message.split())

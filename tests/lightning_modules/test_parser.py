@@ -122,6 +122,15 @@ def test_help_leads_to_the_settings_of_methods(capsys: pytest.CaptureFixture[str
     assert "--model.adapt_iterations" in capsys.readouterr().out
 
 
+def test_a_value_of_no_allowed_type_is_refused_in_plain_words(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["test", "--config", "lucid.yaml", "--model.coherence", "publishd"])
+    told = "error: coherence is publishd; give a whole number or one of published or null.\n"
+    assert capsys.readouterr().err.endswith(told)
+
+
 def test_misspelt_key_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "mine.yaml"
     config.write_text(
