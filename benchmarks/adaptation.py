@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from augment.deformation import PREVIOUS_MASKS
@@ -148,20 +148,20 @@ def adaptation_time(
     settings = AdaptationSettings(
         steps + 10, Solver("adamw", 1e-3, 1e-4), row.batch, workers, compile=compile
     )
-    ends: list[float] = []
+    times: list[float] = []
+
+    def note(step: int, _: Tensor) -> None:
+        if step in (9, steps + 9):
+            wait(device)
+            times.append(time.perf_counter())
+
     with closing(sample_batches(sampler, row.batch, [0], device, workers)) as batches:
-        adapt(
-            build(row, device),
-            batches,
-            refinement_loss,
-            settings,
-            lambda *_: ends.append(time.perf_counter()),
-        )
+        adapt(build(row, device), batches, refinement_loss, settings, note)
     with closing(sample_batches(sampler, row.batch, [1], device, workers)) as batches:
         drawn: Iterator[RefinementSample] = islice(batches, 10 + steps)
         next(drawn)
-        times = seconds(lambda: next(drawn), device, steps)
-    return 1e3 * (ends[-1] - ends[9]) / steps, 1e3 * sum(times) / steps
+        alone = seconds(lambda: next(drawn), device, steps)
+    return 1e3 * (times[1] - times[0]) / steps, 1e3 * sum(alone) / steps
 
 
 def frames_a_second(row: Row, device: torch.device, frames: int) -> float:

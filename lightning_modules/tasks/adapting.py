@@ -187,7 +187,7 @@ class AdaptingModule(L.LightningModule, ABC):
         drawing = sample_batches(sampler, settings.batch_size, [*seed, 0], self.device, workers)
         began, done = time.monotonic(), 0
 
-        def counted(step: int, loss: float) -> None:
+        def counted(step: int, loss: Tensor) -> None:
             nonlocal done
             done = step + 1
             on_step(step, loss)
@@ -218,13 +218,13 @@ class AdaptingModule(L.LightningModule, ABC):
 
         return score
 
-    def _watch(self, label: str, metric: str, total: int) -> Callable[[int, float], None]:
+    def _watch(self, label: str, metric: str, total: int) -> Callable[[int, Tensor], None]:
         """Return what tells the progress bar and the loggers about an adaptation."""
 
-        def on_step(step: int, loss: float) -> None:
+        def on_step(step: int, loss: Tensor) -> None:
             report_progress(self.trainer, label, step + 1, total)
             if step % 10 == 0:
                 for logger in self.loggers:
-                    logger.log_metrics({metric: loss}, step)
+                    logger.log_metrics({metric: float(loss)}, step)
 
         return on_step

@@ -38,7 +38,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
         batches: Iterator[RefinementSample],
         loss: object,
         settings: AdaptationSettings,
-        on_step: Callable[[int, float], None],
+        on_step: Callable[[int, torch.Tensor], None],
         score: Callable[[nn.Module], float] | None,
     ) -> nn.Module:
         colours = torch.zeros(3)

@@ -68,7 +68,7 @@ def adapt(
     batches: Iterator[RefinementSample],
     loss: Loss,
     settings: AdaptationSettings,
-    on_step: Callable[[int, float], None] | None = None,
+    on_step: Callable[[int, Tensor], None] | None = None,
     score: Score | None = None,
 ) -> nn.Module:
     """Return a copy of ``network`` fitted to ``batches``; the network itself stays as it is.
@@ -81,7 +81,8 @@ def adapt(
         batches: Endless training batches on the network's device.
         loss: Of (B, 1, H, W) logits and (B, H, W) targets.
         settings: Length, solver, arithmetic, what is trained.
-        on_step: Told the step and its loss, for progress bars and logs.
+        on_step: Told the step and its loss, for progress bars and logs. To read the loss is to wait
+            for a GPU.
         score: How good a network is on held-out samples, for ``settings.patience``. The weights
             of the best check are returned.
     """
@@ -106,7 +107,7 @@ def adapt(
             scaler.step(optimizer)
             scaler.update()
             if on_step:
-                on_step(step, value.item())
+                on_step(step, value.detach())
             done = max(step + 1, int(clock.share * settings.iterations))
             while schedule.last_epoch < min(done, settings.iterations):
                 schedule.step()
