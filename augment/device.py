@@ -1,7 +1,7 @@
 """Geometry and mask deformation for many samples at once, as torch tensors on any device.
 
-The maps are those of :mod:`augment.geometry`, stacked; the grids are made in the same way, so the
-positions equal those on the CPU to a thousandth of a pixel.
+What :mod:`augment.stacks` stacks is evaluated here; the grids are made as in
+:mod:`augment.geometry`, so the positions equal those on the CPU to a thousandth of a pixel.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from augment.deformation import Deformation
 from augment.geometry import (
     STEP,
     BackwardMap,
@@ -22,44 +21,27 @@ from augment.geometry import (
     grid_nodes,
     is_curved,
 )
-from augment.shapes import Spline, Window
+from augment.shapes import Window
+from augment.stacks import DeformationStack
 from vos_core.propagation.guides import dilate_masks
 
 StackedMap = BackwardMap[Tensor]
 
 
-def stack_maps(maps: Sequence[BackwardMap[Points]], device: torch.device) -> StackedMap:
-    """Stack maps of equally many steps into one that maps (B, h, w, 2) points, each by its own.
-
-    A spline with fewer control points gets some more that bend nothing.
-    """
+def upload_maps(stacked: BackwardMap[Points], device: torch.device) -> StackedMap:
+    """Bring maps of :func:`augment.stacks.stack_maps` to a device."""
     steps = []
-    for same in zip(*(each.steps for each in maps), strict=True):
-        matrix = _tensor([step.matrix for step in same], device)[:, None]
-        splines = [step.spline for step in same]
-        steps.append(Step(matrix, _stack_splines(splines, device) if any(splines) else None))
+    for matrix, spline in stacked.steps:
+        there = None
+        if spline is not None:
+            parts = (spline.control, spline.weights, spline.origin, spline.unit)
+            there = ThinPlateSpline(*(_upload(part, device) for part in parts))
+        steps.append(Step(_upload(matrix, device), there))
     return BackwardMap(tuple(steps))
 
 
-def _stack_splines(
-    splines: Sequence[Spline | None], device: torch.device
-) -> ThinPlateSpline[Tensor]:
-    count = max(len(spline.control) for spline in splines if spline)
-    control = np.zeros((len(splines), count, 2))
-    weights = np.zeros((len(splines), count + 3, 2))
-    origin, unit = np.zeros((len(splines), 1, 2)), np.ones((len(splines), 1, 1))
-    for k, spline in enumerate(splines):
-        if spline:
-            kernels = len(spline.control)
-            control[k, :kernels] = spline.control
-            weights[k, :kernels], weights[k, -3:] = spline.weights[:-3], spline.weights[-3:]
-            origin[k], unit[k] = spline.origin, spline.unit
-    stacked = (_tensor(each, device)[:, None] for each in (control, weights, origin, unit))
-    return ThinPlateSpline(*stacked)
-
-
-def _tensor(values: Sequence[Points] | Points, device: torch.device) -> Tensor:
-    return torch.from_numpy(np.asarray(values)).to(device, _precision(device))
+def _upload(values: Points, device: torch.device) -> Tensor:
+    return torch.from_numpy(values).to(device, _precision(device))
 
 
 def _precision(device: torch.device) -> torch.dtype:
@@ -95,7 +77,7 @@ def sampling_maps(
         step: Distance of the nodes in pixels.
         corner: (x, y) of the first pixel.
         inverse: Evaluate the inverse maps instead.
-        fine: For each sample, a part of the output in which each pixel is evaluated, or None.
+        fine: For each sample, a window in which each pixel of the output is evaluated, or None.
 
     Returns:
         (B, H, W, 2) float32 input positions in pixels, x first.
@@ -103,7 +85,7 @@ def sampling_maps(
     evaluate = BackwardMap.inverse if inverse else BackwardMap.__call__
     device = maps.steps[0].matrix.device
     nodes, inside = grid_nodes(size, step, corner)
-    reached = evaluate(maps, _tensor(nodes[None], device))
+    reached = evaluate(maps, _upload(nodes[None], device))
     upsampled = F.interpolate(
         reached.permute(0, 3, 1, 2).float(), scale_factor=step, mode="bilinear", align_corners=False
     )
@@ -115,7 +97,7 @@ def sampling_maps(
         exact = exact[(..., *inside)]
         for row, window in zip(exact, fine, strict=False):
             if window:
-                row[window.part] = True
+                row[window.within(size)[0]] = True
         sample, ys, xs = exact.nonzero(as_tuple=True)
         points = torch.stack([xs + corner[0], ys + corner[1]], dim=-1).to(reached.dtype)
         positions[exact] = evaluate(_take(maps, sample), points[:, None, None])[:, 0, 0].float()
@@ -147,34 +129,24 @@ def mirrored(index: Tensor, length: int) -> Tensor:
     return torch.minimum(index, period - index) if length > 1 else index
 
 
-def deform_masks(masks: Tensor, deformations: Sequence[Deformation]) -> Tensor:
+def deform_masks(masks: Tensor, stack: DeformationStack) -> Tensor:
     """Deform (B, H, W) bool masks, each as :meth:`Deformation.apply` does."""
     device, size = masks.device, (masks.shape[1], masks.shape[2])
-    boxes = torch.tensor([each.box for each in deformations], device=device)
+    boxes, empty = (torch.from_numpy(each).to(device) for each in (stack.boxes, stack.empty))
     masks = torch.where(boxes[:, None, None], _filled_boxes(masks), masks)
-    shown = masks.flatten(1).any(dim=1)
-    shown &= ~torch.tensor([each.empty for each in deformations], device=device)
-    backward = stack_maps([each.backward for each in deformations], device)
-    fine = [each.window(size) if each.shape.step == 1 else None for each in deformations]
-    positions = sampling_maps(size, backward, fine=fine)
+    shown = masks.flatten(1).any(dim=1) & ~empty
+    positions = sampling_maps(size, upload_maps(stack.backward, device), fine=stack.fine)
     deformed = look_up(masks, positions) > 0
     points = pixel_centres(size, device)
-    for value, ellipses in enumerate(
-        ([d.removed for d in deformations], [d.added for d in deformations])
-    ):
-        for k in range(max(map(len, ellipses))):
-            nowhere = np.array([[0, 0, 2], [0, 0, 0], [0, 0, 1]], dtype=np.float64)
-            chosen = [each[k] if k < len(each) else nowhere for each in ellipses]
-            within = apply_affine(_tensor(chosen, device)[:, None], points)
-            deformed = torch.where((within**2).sum(-1) <= 1, bool(value), deformed)
-    if any(each.missing is not None for each in deformations):
-        nothing = np.array([0.0, 0.0, 1.0])
-        planes = [nothing if d.missing is None else d.missing for d in deformations]
-        plane = _tensor(planes, device)[:, None, None]
-        deformed &= (points * plane[..., :2]).sum(-1) <= plane[..., 2]
-    radii = torch.tensor([each.dilation for each in deformations], device=device)
-    for radius in {each.dilation for each in deformations}:
-        same = radii == radius
+    for ellipses, value in ((stack.removed, False), (stack.added, True)):
+        for matrices in _upload(ellipses, device):
+            within = apply_affine(matrices[:, None], points)
+            deformed = torch.where((within**2).sum(-1) <= 1, value, deformed)
+    if stack.missing is not None:
+        missing = _upload(stack.missing, device)[:, None, None]
+        deformed &= (points * missing[..., :2]).sum(-1) <= missing[..., 2]
+    for radius in np.unique(stack.dilations).tolist():
+        same = torch.from_numpy(np.flatnonzero(stack.dilations == radius)).to(device)
         deformed[same] = dilate_masks(deformed[same].float(), radius) > 0
     return deformed & shown[:, None, None]
 

@@ -38,8 +38,8 @@ _MOST_DRAWING = 8  # ours
 Drawn = Tensor | tuple[object, ...]
 """A packed sample, see :func:`unpacked`, or only the plan of one."""
 
-Gathered = Tensor | list[tuple[object, ...]]
-"""Packed samples, stacked, or plans."""
+Gathered = Tensor | tuple[object, ...]
+"""Packed samples, or plans, stacked."""
 
 
 class RefinementSampler(ABC):
@@ -63,6 +63,10 @@ class RefinementSampler(ABC):
     @abstractmethod
     def draw(self, rng: np.random.Generator, device: torch.device) -> Drawn:
         """Draw a sample, for the CPU a packed one, else as much as is best done there."""
+
+    def gather(self, drawn: Sequence[Drawn]) -> Gathered:
+        """Stack samples, in whichever process drew them."""
+        return torch.stack([cast("Tensor", each) for each in drawn])
 
     def join(self, gathered: Gathered, device: torch.device) -> RefinementSample:
         """Make a batch, on a device, of samples that were drawn for it.
@@ -211,12 +215,6 @@ def unpacked(packed: Tensor, slots: int = 1) -> RefinementSample:
     }
 
 
-def gather(drawn: list[Drawn]) -> Gathered:
-    """Stack packed samples into one tensor; leave plans in a list."""
-    samples = [each for each in drawn if isinstance(each, Tensor)]
-    return torch.stack(samples) if samples else cast("list[tuple[object, ...]]", drawn)
-
-
 class _Drawn(Dataset[Drawn]):
     """Sample k is drawn from (seed, k), whichever process makes it."""
 
@@ -253,7 +251,7 @@ def sample_batches(
         together * batch_size,
         sampler=itertools.count(),
         num_workers=workers,
-        collate_fn=gather,
+        collate_fn=sampler.gather,
         worker_init_fn=no_threads,
         generator=torch.Generator(),  # which leaves torch's own random numbers alone
     )

@@ -33,6 +33,7 @@ from augment.deformation import PREVIOUS_MASKS
 from augment.geometry import BackwardMap, Points, sampling_map, warp
 from augment.lucid import PRESETS, DreamPlan, LucidDreamer, LucidScene
 from augment.lucid.sampler import LucidSampler
+from augment.refinement import Gathered
 from benchmarks.command import machine
 from datasets_vos.images import read_image
 from datasets_vos.masks import read_mask
@@ -142,18 +143,18 @@ def measure(scene: LucidScene, repeats: int) -> dict[str, float]:
 def measure_batches(scene: LucidScene, device: torch.device, repeats: int) -> dict[str, float]:
     """Return the median time a training sample takes in batches on a device, in ms."""
     sampler = LucidSampler([scene], LucidDreamer(RANGES), PREVIOUS_MASKS["adaptation"])
-    drawn = [
-        [sampler.plan(np.random.default_rng([k, i])) for i in range(BATCH)] for k in range(repeats)
-    ]
+
+    def draw(k: int) -> Gathered:
+        return sampler.gather([sampler.plan(np.random.default_rng([k, i])) for i in range(BATCH)])
+
+    drawn = [draw(k) for k in range(repeats)]
 
     def paint(k: int) -> None:
-        batch = sampler.paint_on(drawn[k], device)
+        batch = sampler.join(drawn[k], device)
         batch["image"][0, 0, 0, 0].item()  # waits until all is done
 
     paint(0)
-    draws = milliseconds(
-        lambda k: [sampler.plan(np.random.default_rng([k, i])) for i in range(BATCH)], repeats
-    )
+    draws = milliseconds(draw, repeats)
     return {
         "drawing (CPU)": statistics.median(draws) / BATCH,
         f"painting ({device.type})": statistics.median(milliseconds(paint, repeats)) / BATCH,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from augment.lucid.cues import DreamCues, unlit
 from augment.lucid.dreamer import LucidDreamer
 from augment.lucid.plan import DreamPlan
 from augment.lucid.scene import LucidScene
+from augment.lucid.stack import DreamStack, stack_dreams
 from augment.refinement import (
     FREE_SLOT,
     Drawn,
@@ -22,6 +24,7 @@ from augment.refinement import (
     packed,
     require_frames,
 )
+from augment.stacks import DeformationStack, stack_deformations
 from vos_core.errors import ConfigError
 from vos_core.networks.normalise import FREE
 from vos_core.types import VOID, LabelMap, RefinementSample
@@ -53,6 +56,22 @@ class DrawnSample(NamedTuple):
     scene: int
     plan: DreamPlan
     asked: tuple[Asked, ...]
+
+
+class SampleStack(NamedTuple):
+    """What is random about B samples of dreams, N objects asked for.
+
+    Attributes:
+        dreams: The dreams.
+        asked: (3, N) int64: rows, slots and ids.
+        deformations: Of the N masks.
+        targets: (B, 256) uint8: what a sample calls each id of its dream.
+    """
+
+    dreams: DreamStack
+    asked: npt.NDArray[np.int64]
+    deformations: DeformationStack
+    targets: npt.NDArray[np.uint8]
 
 
 class LucidSampler(RefinementSampler):
@@ -113,15 +132,29 @@ class LucidSampler(RefinementSampler):
         on_cpu = device.type == "cpu" or (self._cues is not None and not self._cues.on_device)
         return self._paint(drawn) if on_cpu else drawn
 
+    def gather(self, drawn: Sequence[Drawn]) -> Gathered:
+        """Stack packed samples, or plans."""
+        if isinstance(drawn[0], Tensor):
+            return super().gather(drawn)
+        plans = cast("Sequence[DrawnSample]", drawn)
+        size = self.scenes[0].size
+        asked = [(row, each) for row, sample in enumerate(plans) for each in sample.asked]
+        return SampleStack(
+            stack_dreams([(each.scene, each.plan) for each in plans], size),
+            np.array([(row, each.slot, each.object_id) for row, each in asked]).T,
+            stack_deformations([each.deformation for _, each in asked], size),
+            np.stack([_targets(each) for each in plans]),
+        )
+
     def join(self, gathered: Gathered, device: torch.device) -> RefinementSample:
-        """Unpack samples, or paint plans together.
+        """Unpack samples, or paint those whose plans were stacked.
 
         Raises:
             ConfigError: If seams are to be solved for, which is done on the CPU only.
         """
         if isinstance(gathered, Tensor):
             return super().join(gathered, device)
-        return self.paint_on(cast("list[DrawnSample]", gathered), device)
+        return self._paint_together(cast("SampleStack", gathered), device)
 
     def only(self, object_id: int) -> "LucidSampler":
         """Return a sampler that asks for this object alone, in the scenes that hold it.
@@ -196,26 +229,21 @@ class LucidSampler(RefinementSampler):
             masks[..., slot] = deformation.apply(dream.previous_label_map == object_id)
         return packed(image, masks, _targets(drawn)[labels])
 
-    def paint_on(self, drawn: Sequence[DrawnSample], device: torch.device) -> RefinementSample:
-        """Paint samples together on a device.
-
-        Raises:
-            ConfigError: If seams are to be solved for, which is done on the CPU only.
-        """
+    def _paint_together(self, drawn: SampleStack, device: torch.device) -> RefinementSample:
         if self.dreamer.seam != "feather":
             raise ConfigError(f"seam {self.dreamer.seam!r} is for the CPU only; choose 'feather'.")
         if not self._painters or self._painters[0].device != device:
-            kinds = [self.scenes, self._semantic] if self._semantic else [self.scenes]
-            self._painters = [BatchPainter(scenes, device) for scenes in kinds]
-        plans = [(each.scene, each.plan) for each in drawn]
-        dreams = self._painters[0](plans, flow=self.dreamer.flow)
+            self._painters = [BatchPainter(self.scenes, device)]
+            if self._semantic:
+                self._painters.append(BatchPainter(self._semantic, device, lit=False))
+        dreams = self._painters[0].paint(drawn.dreams, flow=self.dreamer.flow)
         image = dreams.image
         if self._cues is not None:
             semantic = None
             if self._semantic:
-                semantic = self._painters[1]([(k, unlit(plan)) for k, plan in plans]).image
+                semantic = self._painters[1].paint(drawn.dreams).image
             image = torch.cat([image, *self._cues.of_batch(dreams, semantic)], dim=1)
-        tables = torch.from_numpy(np.stack([_targets(each) for each in drawn])).to(device)
+        tables = torch.from_numpy(drawn.targets).to(device)
         target = tables.gather(1, dreams.label_map.flatten(1).long()).view(dreams.label_map.shape)
         return {
             "image": image,
@@ -223,19 +251,14 @@ class LucidSampler(RefinementSampler):
             "target": target.long(),
         }
 
-    def _masks_on(self, drawn: Sequence[DrawnSample], labels: Tensor) -> Tensor:
+    def _masks_on(self, drawn: SampleStack, labels: Tensor) -> Tensor:
         """Return the (B, S, H, W) rough masks of samples whose earlier labels are (B, H, W)."""
-        asked = [(row, each) for row, sample in enumerate(drawn) for each in sample.asked]
-        rows, slots, ids = (
-            torch.tensor(values, device=labels.device)
-            for values in zip(
-                *((row, each.slot, each.object_id) for row, each in asked), strict=True
-            )
-        )
-        before = labels[rows] == ids[:, None, None]
-        rough = deform_masks(before, [each.deformation for _, each in asked])
+        rows, slots, ids = torch.from_numpy(drawn.asked).to(labels.device)
+        rough = deform_masks(labels[rows] == ids[:, None, None], drawn.deformations)
         empty = 0.0 if self.slots == 1 else FREE
-        masks = torch.full((len(drawn), self.slots, *labels.shape[1:]), empty, device=labels.device)
+        masks = torch.full(
+            (len(labels), self.slots, *labels.shape[1:]), empty, device=labels.device
+        )
         masks[rows, slots] = rough.float()
         return masks
 

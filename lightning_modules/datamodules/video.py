@@ -6,7 +6,7 @@ from typing import cast
 import numpy as np
 import torch
 
-from augment.refinement import AnnotatedFrame, Drawn, Gathered, RefinementSampler, gather
+from augment.refinement import AnnotatedFrame, Drawn, Gathered, RefinementSampler
 from datasets_vos.annotating import Annotate
 from datasets_vos.mixing import Share, TrainSet, open_frames
 from lightning_modules.datamodules.base import BaseVOSDataModule, SampleSource
@@ -27,7 +27,7 @@ class _Refinements(SampleSource[Drawn]):
         return self._sampler.draw(rng, self._device)
 
     def gather(self, samples: list[Drawn]) -> Gathered:
-        return gather(samples)
+        return self._sampler.gather(samples)
 
     def join(self, gathered: object, device: torch.device) -> RefinementSample:
         return self._sampler.join(cast("Gathered", gathered), device)

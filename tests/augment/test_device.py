@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from augment.deformation import PREVIOUS_MASKS, Deformation, MaskDeformation
-from augment.device import deform_masks, look_up, sampling_maps, stack_maps
+from augment.device import deform_masks, look_up, sampling_maps, upload_maps
 from augment.geometry import BackwardMap, Points, affine_matrix, pixel_grid, sampling_map
 from augment.lucid import PRESETS, LucidDreamer, LucidRanges
 from augment.lucid.batched import BatchPainter, DreamBatch, FlowBatch
-from augment.lucid.sampler import DrawnSample, LucidSampler
-from augment.refinement import gather, sample_batches
+from augment.lucid.sampler import LucidSampler, SampleStack
+from augment.refinement import sample_batches
 from augment.shapes import MaskShape, draw_spline
+from augment.stacks import stack_deformations, stack_maps
 from tests.augment.lucid.scenes import SIZE, frame, scene_of, scene_of_a_disc
 from tests.augment.test_deformation import disc
 from vos_core.errors import ConfigError
@@ -45,7 +46,7 @@ def maps() -> list[BackwardMap[Points]]:
 
 @pytest.mark.parametrize("size", [(121, 161), (33, 250), (1, 1)])
 def test_stacked_maps_reach_the_same_places(size: tuple[int, int], device: torch.device) -> None:
-    stacked = stack_maps(maps(), device)
+    stacked = upload_maps(stack_maps(maps()), device)
     grid = pixel_grid(size)
     exact = stacked(torch.from_numpy(grid)[None].to(device)).cpu().numpy()
     grids = sampling_maps(size, stacked)
@@ -58,7 +59,7 @@ def test_stacked_maps_reach_the_same_places(size: tuple[int, int], device: torch
 
 def test_inverse_maps_reach_the_same_places(device: torch.device) -> None:
     size = (121, 161)
-    grids = sampling_maps(size, stack_maps(maps(), device), inverse=True)
+    grids = sampling_maps(size, upload_maps(stack_maps(maps()), device), inverse=True)
     for each, positions in zip(maps(), grids.cpu().numpy(), strict=True):
         np.testing.assert_allclose(positions, sampling_map(size, each.inverse), atol=3e-3)
 
@@ -81,7 +82,8 @@ def test_deformed_masks_are_the_same(name: str, device: torch.device) -> None:
         masks.append(mask)
         drawn.append(ranges.draw(MaskShape.of(mask), rng))
     expected = np.stack([each.apply(mask) for each, mask in zip(drawn, masks, strict=True)])
-    found = deform_masks(torch.from_numpy(np.stack(masks)).to(device), drawn).cpu().numpy()
+    together = stack_deformations(drawn, (121, 161))
+    found = deform_masks(torch.from_numpy(np.stack(masks)).to(device), together).cpu().numpy()
     assert (found != expected).mean() < 1e-5
     assert len({each.empty for each in drawn}) == 2
 
@@ -92,7 +94,7 @@ def test_an_empty_mask_stays_empty_whatever_is_added() -> None:
         ranges.draw(MaskShape.of(disc()), np.random.default_rng(k)) for k in range(4)
     ]
     masks = torch.zeros((4, 121, 161), dtype=torch.bool)
-    assert not deform_masks(masks, drawn).any()
+    assert not deform_masks(masks, stack_deformations(drawn, (121, 161))).any()
     assert not drawn[0].apply(masks[0].numpy()).any()
 
 
@@ -171,10 +173,10 @@ def sampler(**changes: object) -> LucidSampler:
 def test_samples_painted_together_are_those_painted_one_by_one(device: torch.device) -> None:
     drawing = sampler()
     packed = [drawing.draw(np.random.default_rng(k), CPU) for k in range(8)]
-    one_by_one = drawing.join(gather(packed), CPU)
+    one_by_one = drawing.join(drawing.gather(packed), CPU)
     elsewhere = torch.device("cuda")
     drawn = [drawing.draw(np.random.default_rng(k), elsewhere) for k in range(8)]
-    together = drawing.paint_on(drawn, device)
+    together = drawing.join(drawing.gather(drawn), device)
     together = {name: values.cpu() for name, values in together.items()}
     assert torch.equal(one_by_one["target"], together["target"])
     assert (one_by_one["previous_mask"] != together["previous_mask"]).float().mean() < 1e-4
@@ -191,12 +193,12 @@ def test_elsewhere_than_on_the_cpu_batches_are_painted_together(
     drawing = sampler()
     painted = []
 
-    def paint_on(self: LucidSampler, plans: list[DrawnSample], device: torch.device) -> dict:
-        painted.append((len(plans), device.type))
-        numbers = torch.tensor([plan.asked[0].object_id for plan in plans], device="cpu")
-        return dict.fromkeys(("image", "previous_mask", "target"), numbers)
+    def paint(self: LucidSampler, drawn: SampleStack, device: torch.device) -> dict:
+        _, _, ids = drawn.asked
+        painted.append((len(ids), device.type))
+        return dict.fromkeys(("image", "previous_mask", "target"), torch.from_numpy(ids))
 
-    monkeypatch.setattr(LucidSampler, "paint_on", paint_on)
+    monkeypatch.setattr(LucidSampler, "join", paint)
     batches = sample_batches(drawing, 10, [7], torch.device("meta"))
     first = [next(batches)["target"] for _ in range(7)]
     assert painted == [(60, "meta"), (60, "meta")]
@@ -209,7 +211,7 @@ def test_elsewhere_than_on_the_cpu_batches_are_painted_together(
 def test_seams_are_solved_for_on_the_cpu_only() -> None:
     drawn = [sampler().plan(np.random.default_rng(0))]
     with pytest.raises(ConfigError, match="for the CPU only"):
-        sampler(seam="poisson").paint_on(drawn, CPU)
+        sampler(seam="poisson").join(sampler().gather(drawn), CPU)
 
 
 def test_a_plan_can_come_from_another_process() -> None:

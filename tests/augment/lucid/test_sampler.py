@@ -10,7 +10,6 @@ from augment.deformation import PREVIOUS_MASKS, MaskDeformation
 from augment.lucid import LucidDreamer, LucidRanges
 from augment.lucid.cues import DreamCues
 from augment.lucid.sampler import LucidSampler
-from augment.refinement import gather
 from tests.augment.lucid.scenes import FROZEN, frame, scene_of, scene_of_a_disc
 from vos_core.errors import ConfigError
 from vos_core.networks import FREE
@@ -80,10 +79,10 @@ def test_samples_with_cues_painted_together_are_those_painted_alone(slots: int) 
     drawing = LucidSampler(
         scenes, LucidDreamer(LIVELY), PREVIOUS_MASKS["roi"], slots=slots, cues=cues
     )
-    alone = drawing.join(
-        gather([drawing.draw(np.random.default_rng(k), CPU) for k in range(6)]), CPU
-    )
-    together = drawing.paint_on([drawing.plan(np.random.default_rng(k)) for k in range(6)], CPU)
+    packed = [drawing.draw(np.random.default_rng(k), CPU) for k in range(6)]
+    alone = drawing.join(drawing.gather(packed), CPU)
+    plans = [drawing.plan(np.random.default_rng(k)) for k in range(6)]
+    together = drawing.join(drawing.gather(plans), CPU)
     assert alone["image"].shape == (6, 5, *scenes[0].size)
     assert torch.equal(alone["target"], together["target"])
     assert (alone["previous_mask"] != together["previous_mask"]).float().mean() < 1e-4
