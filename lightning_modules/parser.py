@@ -16,6 +16,7 @@ from vos_core.errors import ConfigError, nearest
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
+_CONFIG = ("--config", "-c")
 _UNKNOWN_OPTION = re.compile(
     r"[Oo]ption '([\w.]+)' is not accepted"
     r"|does not accept option '([\w.]+)'"
@@ -82,9 +83,10 @@ def _kind(told: str) -> str:
 
 
 def find_config(args: Sequence[str]) -> tuple[list[str], str]:
-    """Replace bare config names by the paths they stand for.
+    """Replace bare config names by the paths they stand for, and put them before all else.
 
-    A name is looked up as it is, then in ``configs/``, with or without ``.yaml``.
+    A name is looked up as it is, then in ``configs/``, with or without ``.yaml``. The parser takes
+    arguments in their order, but what is typed is to win over configs wherever it stands.
 
     Args:
         args: A command line.
@@ -96,22 +98,20 @@ def find_config(args: Sequence[str]) -> tuple[list[str], str]:
     Raises:
         ConfigError: If there is no such config; the message holds the nearest.
     """
-    found: list[str] = []
-    names: list[str] = []
+    configs: list[Path] = []
+    others: list[str] = []
     pending = False
     for arg in args:
-        prefix, value = "", arg
-        if not pending and arg.startswith(("--config=", "-c=")):
-            prefix, value = arg.split("=", 1)
-            prefix += "="
-        if pending or prefix:
-            path = _config_path(value)
-            names += _name(path)
-            found.append(f"{prefix}{path}")
-        else:
-            found.append(arg)
-        pending = arg in ("--config", "-c")
-    return found, "+".join(names) or "run"
+        if pending:
+            configs.append(_config_path(arg))
+        elif arg.startswith(("--config=", "-c=")):
+            configs.append(_config_path(arg.split("=", 1)[1]))
+        elif arg not in _CONFIG:
+            others.append(arg)
+        pending = arg in _CONFIG and not pending
+    found = [f"--config={config}" for config in configs] + (["--config"] if pending else [])
+    names = dict.fromkeys(name for config in configs for name in _name(config))
+    return [*found, *others], "+".join(names) or "run"
 
 
 def _name(config: Path) -> list[str]:

@@ -10,10 +10,16 @@ from vos_core.errors import ConfigError
 
 
 def test_bare_config_name_is_found_in_configs() -> None:
-    args, experiment = find_config(["--config", "lucid.yaml", "--model.lr", "3"])
-    assert args == ["--config", str(CONFIGS / "lucid.yaml"), "--model.lr", "3"]
-    assert experiment == "lucid"
-    assert find_config(["--config=lucid"])[0] == [f"--config={CONFIGS / 'lucid.yaml'}"]
+    expected = [f"--config={CONFIGS / 'lucid.yaml'}", "--model.lr", "3"]
+    assert find_config(["--config", "lucid.yaml", "--model.lr", "3"]) == (expected, "lucid")
+    assert find_config(["--config=lucid", "--model.lr", "3"]) == (expected, "lucid")
+
+
+def test_what_is_typed_wins_wherever_it_stands() -> None:
+    typed = ["--model.lr", "3", "--trainer.max_epochs=7"]
+    shipped = [f"--config={CONFIGS / name}" for name in ("lucid.yaml", "trainer/cpu.yaml")]
+    args = [*typed[:2], "-c", "lucid.yaml", typed[2], "--config=trainer/cpu"]
+    assert find_config(args) == ([*shipped, *typed], "lucid")
 
 
 @pytest.mark.parametrize(
@@ -23,6 +29,7 @@ def test_bare_config_name_is_found_in_configs() -> None:
         (["small/masktrack.yaml"], "small-masktrack"),
         (["trainer/gpus.yaml", "lucid.yaml", "ablation/lucid/crf.yaml"], "lucid+crf"),
         (["data/davis2016.yaml"], "run"),
+        (["lucid.yaml", "lucid.yaml"], "lucid"),
         ([], "run"),
     ],
 )
@@ -40,7 +47,7 @@ def test_own_config_goes_before_a_shipped_one(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lucid.yaml").write_text("{}")
-    assert find_config(["-c", "lucid.yaml"])[0] == ["-c", str(tmp_path / "lucid.yaml")]
+    assert find_config(["-c", "lucid.yaml"])[0] == [f"--config={tmp_path / 'lucid.yaml'}"]
 
 
 def test_unknown_config_names_the_nearest() -> None:
