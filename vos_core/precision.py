@@ -1,6 +1,6 @@
 """Arithmetic: bfloat16 where the machine computes it natively, float32 elsewhere."""
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Literal, get_args
 
 import torch
@@ -33,7 +33,9 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
             Training in float16 needs its losses scaled, see :func:`loss_scaler`.
     """
     if precision == "auto" and torch.is_autocast_enabled(device.type):
-        return nullcontext()
+        # whoever made that context may be about to change weights that it remembers
+        dtype = torch.get_autocast_dtype(device.type)
+        return torch.autocast(device.type, dtype, cache_enabled=False)
     if precision == "float16":
         return torch.autocast(device.type, torch.float16)
     enabled = precision == "bfloat16" or (precision == "auto" and _has_native_bfloat16(device))

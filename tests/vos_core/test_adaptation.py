@@ -50,10 +50,10 @@ def settings(iterations: int = 30) -> AdaptationSettings:
 
 
 def losses(iterations: int, net: nn.Module) -> list[float]:
-    told: list[tuple[int, float]] = []
+    told: list[tuple[int, Tensor]] = []
     adapt(net, batches(), refinement_loss, settings(iterations), lambda *step: told.append(step))
     assert [step for step, _ in told] == list(range(iterations))
-    return [loss for _, loss in told]
+    return [float(loss) for _, loss in told]
 
 
 def test_the_network_itself_is_untouched() -> None:
@@ -72,6 +72,15 @@ def test_the_network_itself_is_untouched() -> None:
 def test_the_loss_falls_on_an_easy_problem() -> None:
     told = losses(60, network())
     assert told[-1] < 0.3 * told[0]
+
+
+def test_weights_are_new_in_each_step_whatever_arithmetic_is_in_force_around() -> None:
+    """Torch remembers weights as it has converted them, for as long as that is in force."""
+    told: list[Tensor] = []
+    auto = replace(settings(60), precision="auto")
+    with torch.autocast("cpu", torch.bfloat16):
+        adapt(network(), batches(), refinement_loss, auto, lambda _, loss: told.append(loss))
+    assert float(told[-1]) < 0.4 * float(told[0])
 
 
 @pytest.mark.parametrize("iterations", [1, 2, 9, 10, 11, 20])

@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 from torch import Tensor, nn
 
 from tests.vos_core.moving_texture import texture
-from vos_core.errors import ConfigError, CorruptFileError, MaskError
+from vos_core.errors import ConfigError, CorruptFileError
 from vos_core.flow import FlowEstimator, build_flow, cache_flow
 from vos_core.flow.cache import STEP, decode, encode, read_field
 from vos_core.propagation import MaskPropagator
@@ -364,7 +364,23 @@ class TestFormat:
         assert length / step <= 32767 < 2 * length / step + 2
         assert np.abs(decode((values, step)).astype(np.float64) - flow).max() <= step / 2
 
-    @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-    def test_what_is_no_number_is_refused(self, value: float) -> None:
-        with pytest.raises(MaskError, match="no finite numbers; check the estimator"):
-            encode(np.array([[[0, value]]], np.float32))
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_not_kept(value: float, tmp_path: Path) -> None:
+    """It is for whoever moves masks to fall back and tell, as without a cache."""
+
+    class Broken(Counting):
+        def __call__(self, source: Image, target: Image) -> FloatArray:
+            flow = super().__call__(source, target)
+            flow[3, 4] = value
+            return flow
+
+    clip, estimator = TextureClip(), Broken()
+    flow = cache_flow(estimator, tmp_path, clip)
+    empty = stored(tmp_path / "sea")
+    for asked in (1, 2):
+        found = flow(clip.frame(0), clip.frame(1))
+        np.testing.assert_array_equal(found[3, 4], [value, value])
+        assert np.isfinite(found).sum() == found.size - 2
+        assert estimator.asked == asked
+    assert stored(tmp_path / "sea") == empty

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from tests.vos_core.propagation_fakes import (
     frame,
@@ -29,6 +30,17 @@ class TestPublishedCoherence:
         masks = torch.stack([(labels((1, 2, 2), (1, 20, 30)) == 1).float()] * 2)
         before = (labels((1, 12, 12)) == 1).float()[None]
         assert torch.equal(prune_masks(masks, before), masks)
+
+    def test_nothing_is_left_of_the_soft_edge_of_a_part(self) -> None:
+        """Else a dilation makes the part anew."""
+        true, false = (
+            F.avg_pool2d((labels((1, *corner)) == 1).float()[None], 5, 1, 2)
+            for corner in ((4, 4), (20, 30))
+        )
+        pruned = prune_masks(true + false, (labels((1, 4, 4)) == 1).float()[None])
+        assert (true + false)[0, 25, 35] > 0.5
+        assert torch.equal(pruned, true)
+        assert torch.equal(dilate_masks(pruned, 5), dilate_masks(true, 5))
 
     def test_a_false_part_is_answered_once_but_not_passed_on(self) -> None:
         class Speck(nn.Module):

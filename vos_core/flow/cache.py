@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from vos_core.errors import ConfigError, CorruptFileError, MaskError
+from vos_core.errors import ConfigError, CorruptFileError
 from vos_core.files import whole_file
 from vos_core.flow.estimators import FlowEstimator
 from vos_core.types import Clip, FloatArray, Image
@@ -108,7 +108,10 @@ class CachedFlow:
             ) from err
 
     def __call__(self, source: Image, target: Image) -> FloatArray:
-        """Return the flow from ``source`` to ``target``, to the nearest 1/64 px."""
+        """Return the flow from ``source`` to ``target``, to the nearest 1/64 px.
+
+        Flow that holds values which are no finite numbers is returned as it is and not kept.
+        """
         path = self._folder / f"{self._key(source, target)}{_SUFFIX}"
         try:
             return decode(read_field(path, source.shape[:2]))
@@ -116,7 +119,10 @@ class CachedFlow:
             pass
         except CorruptFileError as err:
             warnings.warn(f"{err} The flow is estimated again.", stacklevel=2)
-        field = encode(self._estimator(source, target))
+        flow = self._estimator(source, target)
+        if not np.isfinite(flow).all():
+            return flow  # whoever asked for it is to tell, and it may be mended by the next run
+        field = encode(flow)
         if self._writable:
             self._write(path, field)
         return decode(field)  # not the field itself: the next run reads this one
@@ -146,17 +152,8 @@ Quantised = tuple[npt.NDArray[np.int16], float]
 
 
 def encode(flow: FloatArray) -> Quantised:
-    """Round a (H, W, 2) float32 field to int16; see :data:`STEP`.
-
-    Raises:
-        MaskError: If a value is infinite or no number.
-    """
+    """Round a (H, W, 2) float32 field of finite numbers to int16; see :data:`STEP`."""
     largest = float(np.abs(flow).max(initial=0))
-    if not np.isfinite(largest):
-        raise MaskError(
-            "the estimated flow holds values that are no finite numbers; check the estimator's "
-            "weights."
-        )
     step = STEP
     while largest / step > _LARGEST:
         step *= 2

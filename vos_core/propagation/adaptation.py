@@ -106,6 +106,8 @@ def adapt(
             torch.autograd.backward(scaler.scale(value))
             scaler.step(optimizer)
             scaler.update()
+            if settings.seconds is not None or step + 1 == settings.iterations:
+                value.item()  # waits for a GPU, of whose work the clock knows nothing
             if on_step:
                 on_step(step, value.detach())
             done = max(step + 1, int(clock.share * settings.iterations))

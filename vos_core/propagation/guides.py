@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vos_core.postprocess import prune_components
+from vos_core.types import BinaryMask, FloatArray
 
 
 def dilate_masks(masks: Tensor, radius: int) -> Tensor:
@@ -54,9 +55,18 @@ def prune_masks(masks: Tensor, before: Tensor) -> Tensor:
 
 
 def _far_parts(found: Tensor, guides: Tensor, reach: int, *, keep_largest: bool = False) -> Tensor:
-    """Return the (N, H, W) bool parts of found masks that are out of reach of their guides."""
-    kept = [
-        prune_components(mask.cpu().numpy(), guide.cpu().numpy(), reach, keep_largest=keep_largest)
-        for mask, guide in zip(found, guides, strict=True)
-    ]
-    return found & ~torch.from_numpy(np.stack(kept)).to(found.device) if kept else found
+    """Return where, as (N, H, W) bool, parts of masks are out of reach of their guides.
+
+    Soft masks go on beyond what is found of them: each pixel goes with the part nearest to it.
+    """
+    far = np.zeros(found.shape, dtype=bool)
+    for places, mask, guide in zip(far, found.cpu().numpy(), guides.cpu().numpy(), strict=True):
+        kept = prune_components(mask, guide, reach, keep_largest=keep_largest)
+        if (removed := mask & ~kept).any():
+            places[:] = _distance_to(removed) < _distance_to(kept)
+    return torch.from_numpy(far).to(found.device)
+
+
+def _distance_to(mask: BinaryMask) -> FloatArray:
+    """Return the (H, W) distance of each pixel to a mask that is not empty."""
+    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3))
