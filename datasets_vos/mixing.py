@@ -43,6 +43,10 @@ class TrainSet:
     split: str | None = None
     repeat: int = 1
 
+    def __str__(self) -> str:
+        """Say what is drawn from, wherever it lies."""
+        return f"{self.repeat} x {self.dataset}, {self.split or 'all'}"
+
 
 class _Lazy(Sequence[T], Generic[T]):
     """A sequence whose items are made when they are asked for, afresh each time."""

@@ -1,5 +1,7 @@
 """Clips to segment, and short clips to train on."""
 
+from dataclasses import asdict
+
 import numpy as np
 import torch
 
@@ -112,6 +114,8 @@ class ClipDataModule(BaseVOSDataModule):
             )
         # a checkpoint holds plain values only
         self.save_hyperparameters(ignore=["train_sets", "motion"])
+        self.hparams["train_sets"] = train_sets and [str(each) for each in train_sets]
+        self.hparams["motion"] = motion and asdict(motion)
         self._train_sets = train_sets
         self._train_root = train_root
         self._frames = frames

@@ -95,6 +95,7 @@ class VideoDataModule(BaseVOSDataModule):
             raise ConfigError("data.train_root is where data.train_sets lie; name some, or none.")
         # a checkpoint holds plain values only
         self.save_hyperparameters(ignore=["train_sets"])
+        self.hparams["train_sets"] = train_sets and [str(each) for each in train_sets]
         self._train_split = train_split
         self._train_sets = train_sets
         self._train_root = train_root
@@ -117,6 +118,12 @@ class VideoDataModule(BaseVOSDataModule):
             return open_frames(self._train_sets, folder=self._train_root, size=self.size)
         if self._train_split is not None:
             clips = self.open_checked(self._train_split)
+            tested = {clip.name for clip in self.test_clips()}
+            if both := [clip.name for clip in clips if clip.name in tested]:
+                raise ConfigError(
+                    f"{len(both)} of the clips of data.train_split {self._train_split!r} would be "
+                    f"tested on, too, such as {both[0]}; give another data.split, such as val."
+                )
             return [pair for clip in clips for pair in annotated_frames(clip, self.size)]
         # no more than what is given at test time
         known = [(clip, self.given(clip)) for clip in self.test_clips()]

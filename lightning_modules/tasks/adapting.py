@@ -93,7 +93,11 @@ class AdaptingModule(L.LightningModule, ABC):
         """Return what draws training samples from annotated frames at the network's size."""
 
     def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
-        """Refine (B, 1, H, W) masks on (B, 3, H, W) frames; returns (B, 1, H, W) logits."""
+        """Refine (B, S, H, W) masks of S slots on (B, 3 + C, H, W) frames with C cues.
+
+        Returns:
+            (B, S, H, W) logits; in training (K B, S, H, W) of K networks that are averaged.
+        """
         return self.answer(self.network, image, previous_mask)
 
     def answer(self, network: Callable[..., Tensor], image: Tensor, mask: Tensor) -> Tensor:
@@ -119,9 +123,13 @@ class AdaptingModule(L.LightningModule, ABC):
         self._adapted_cache.store(job.clip.name, key, networks, seconds)
         return networks, seconds
 
+    def learnt_with(self) -> dict[str, object]:
+        """Return the settings that weights depend on, trained or adapted ones, by name."""
+        return {name: it for name, it in self.hparams.items() if name not in self.afterwards}
+
     def _adaptation_key(self, job: ClipJob) -> str:
         """Return what tells networks apart that adapted to a clip in different ways."""
-        told = {name: value for name, value in self.hparams.items() if name not in self.afterwards}
+        told = self.learnt_with()
         told["here"] = [job.clip.name, job.object_ids, torch.initial_seed(), self.trainer.precision]
         frames = annotated_frames(job.clip, job.size, job.given)
         return adaptation_key(told, self.network, frames, self._code())

@@ -54,8 +54,8 @@ Answer = dict[str, SegmentedClip]
 
 ADAPTED, UNADAPTED = "adapted", "not adapted"
 COPIED, COPIED_NEAREST = "copied first mask", "copied nearest mask"
-# arguments that do not change a training, beside those of adaptation and what comes after it
-_NOT_OF_TRAINING = {"root", "train_root", "num_workers", "online", "patience"}
+# arguments that do not change a training, beside "adapt..." and what comes after adaptation
+_NOT_OF_TRAINING = {"root", "train_root", "num_workers", "online", "patience", "time_per_sequence"}
 _PRECISIONS: dict[str, Precision] = {"16-mixed": "float16", "bf16-mixed": "bfloat16"}
 _HELD_OUT_SEED = zlib.crc32(b"held out")  # the k-th training sample is drawn from (seed, k)
 Setting = int | float | bool | list[float] | str  # of a config; text is tried in this order
@@ -65,16 +65,15 @@ def training_settings(
     trainer: L.Trainer, task: AdaptingModule, data: L.LightningDataModule | None
 ) -> dict[str, Any]:
     """Return what a training depends on: where one of these differs, it cannot be gone on with."""
-    settings = {
+    settings: dict[str, Any] = {
         "seed": torch.initial_seed(),
         "trainer.max_epochs": trainer.max_epochs,
         "trainer.max_steps": trainer.max_steps,
         "the number of ranks": trainer.world_size,
     }
-    left_out = _NOT_OF_TRAINING | task.afterwards
-    for section, owner in (("model", task), ("data", data)):
-        for name, value in (owner.hparams if owner else {}).items():
-            if name not in left_out and not name.startswith("adapt"):
+    for section, told in (("model", task.learnt_with()), ("data", data.hparams if data else {})):
+        for name, value in told.items():
+            if name not in _NOT_OF_TRAINING and not name.startswith("adapt"):
                 settings[f"{section}.{name}"] = value
     return settings
 
@@ -167,6 +166,23 @@ class BaseVOSTask(AdaptingModule):
     def on_train_start(self) -> None:
         """Note that the weights are worth trying without adaptation."""
         self._is_trained = True
+
+    def on_train_end(self) -> None:
+        """Make the network the same on all ranks."""
+        self._share_statistics()
+
+    def on_validation_start(self) -> None:
+        """Make the network the same on all ranks, as each validates other clips."""
+        self._share_statistics()
+
+    def _share_statistics(self) -> None:
+        """Take the first rank's statistics of batch normalisation, which are in the checkpoint.
+
+        Each rank has its own, of its own samples.
+        """
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            for buffer in self.network.buffers():
+                torch.distributed.broadcast(buffer, src=0)
 
     def training_step(self, batch: RefinementSample, batch_idx: int) -> Tensor:
         """Return the loss of a batch of refinement samples."""

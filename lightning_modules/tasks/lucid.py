@@ -212,9 +212,16 @@ class LucidTask(BaseVOSTask):
         elif semantics_weights is not None or semantics != "objectness":
             raise ConfigError("semantics are seen by no network; name them among the inputs.")
 
-    def _adaptation_key(self, job: ClipJob) -> str:
-        key = super()._adaptation_key(job)
-        return f"{key}-{self.hparams['flow']}" if self._motion_is_estimated else key
+    def learnt_with(self) -> dict[str, object]:
+        """Return the settings that weights depend on, among them what dreams were looked at by."""
+        told = super().learnt_with()
+        if "motion" in self._cues:
+            told["motion"] = "estimated" if self._motion_is_estimated else "exact"
+        if self._motion_is_estimated:
+            told["flow"] = self.hparams["flow"]
+        if self._semantics is not None:
+            told["semantics"] = self._semantics.description
+        return told
 
     def make_sampler(self, frames: Sequence[AnnotatedFrame]) -> RefinementSampler:
         """Dream from each annotated frame that shows an object.

@@ -63,12 +63,16 @@ def test_a_stopped_training_goes_on_as_if_nothing_had_stopped_it(
     workers: int,
 ) -> None:
     drawing = f"--data.num_workers={workers}"
+    later = [  # what comes after a training
+        *("--model.adapt_lr=0.5", "--model.time_per_sequence=3", "--model.flow=farneback"),
+        *("--model.coherence=null", "--model.crf=true", "--model.adapted_cache=kept"),
+    ]
     with monkeypatch.context() as patched:
         stop_after(STEPS - 3, patched)  # within the second epoch
         assert fit(davis_root, tmp_path, drawing) == 130
     interim = tmp_path / "lucid" / "version_0" / "checkpoints" / "interim.ckpt"
     assert f"stopped after 5 steps; fit --resume {interim} goes on" in capsys.readouterr().err
-    assert fit(davis_root, tmp_path, drawing, f"--resume={interim}") == 0
+    assert fit(davis_root, tmp_path, drawing, f"--resume={interim}", *later) == 0
     told = capsys.readouterr().err
     assert "step 8 of 8" in told  # where no bar is
     assert "trained for 8 steps; the weights are " in told
@@ -97,6 +101,7 @@ def test_a_checkpoint_brings_its_weights_alone(
         ("--trainer.max_epochs=3", "trainer.max_epochs 2, not 3"),
         ("--data.batch_size=4", "data.batch_size 2, not 4"),
         ("--seed_everything=7", "seed 0, not 7"),
+        ("--data.train_sets=[{dataset: toy, split: val, repeat: 2}]", "None, not ['2 x toy, val']"),
     ],
 )
 def test_a_training_does_not_go_on_with_other_settings(

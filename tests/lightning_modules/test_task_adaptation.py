@@ -200,6 +200,20 @@ def test_kept_networks_are_taken_where_only_what_follows_differs(
     assert [run(**exact, flow=flow)[2] for flow in ("dis_fast", "dis_medium")] == [3, 0]
 
 
+def test_weights_depend_on_what_looked_at_the_dreams() -> None:
+    def told(flow: str, **settings: object) -> dict[str, object]:
+        return lucid(flow=flow, **settings).learnt_with()
+
+    moving: dict[str, object] = {"inputs": ["image+motion"]}
+    assert told("dis_fast") == told("farneback")
+    assert told("dis_fast", **moving) != told("farneback", **moving)
+    assert told("dis_fast", **moving) == told("dis_fast", motion="estimated", **moving)
+    exact = {**moving, "motion": "exact"}
+    assert told("dis_fast", **moving) != told("dis_fast", **exact) == told("farneback", **exact)
+    with pytest.warns(UserWarning, match="stand-in"):
+        assert "OpenCV" in str(told("dis_fast", inputs=["image+semantics"])["semantics"])
+
+
 def test_kept_networks_depend_on_the_code_of_own_tasks(tmp_path: Path, davis_root: Path) -> None:
     def key(body: str) -> str:
         file = tmp_path / "own_task.py"

@@ -12,8 +12,11 @@ import json
 import pickle
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -92,7 +95,9 @@ def adaptation_key(
     frames: Sequence[tuple[Image, LabelMap]],
     code: Iterable[Path],
 ) -> str:
-    """Return a digest of all that adapted networks depend on; torch and its device are added.
+    """Return a digest of all that adapted networks depend on.
+
+    The device and the versions of libraries that draw samples and compute are added.
 
     Args:
         settings: Of the adaptation, seeds included, as plain values.
@@ -101,7 +106,8 @@ def adaptation_key(
         code: The Python files that do it.
     """
     device = next(network.parameters()).device.type
-    digest = hashlib.sha256(f"{torch.__version__} {device} {type(network).__name__}".encode())
+    versions = [torch.__version__, np.__version__, cv2.__version__, version("timm")]
+    digest = hashlib.sha256(f"{versions} {device} {type(network).__name__}".encode())
     digest.update(json.dumps(settings, sort_keys=True, default=repr).encode())
     for path in sorted(code):
         digest.update(path.read_bytes())
