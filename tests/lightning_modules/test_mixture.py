@@ -239,6 +239,16 @@ def test_the_training_split_is_opened(davis_root: Path) -> None:
         module.open("fit")
 
 
+def test_clips_are_not_trained_and_tested_on(davis_root: Path) -> None:
+    """Without a split every sequence found is tested on."""
+    module = VideoDataModule(
+        dataset="davis2017", root=str(davis_root), train_split="train", size=SIZE
+    )
+    module.open("test")
+    with pytest.raises(ConfigError, match="train_split 'train' would be tested on, too, such as"):
+        module.open("fit")
+
+
 def test_lucid_refuses_more_frames_than_it_can_take_apart() -> None:
     task = LucidTask(network_options=SMALL)
     with pytest.raises(ConfigError, match="1001 training frames"):
