@@ -15,7 +15,7 @@ def main(args: Sequence[str]) -> None:
     """Hand a video over to ``predict``.
 
     Args:
-        args: The command line after ``segment``.
+        args: The command line after ``segment``; options not of its own are those of ``predict``.
 
     Raises:
         VOSError: If an option is wrong or a file is missing or unusable.
@@ -31,8 +31,7 @@ def main(args: Sequence[str]) -> None:
         help="experiment config, several are joined; default: lucid.yaml",
     )
     parser.add_argument("--ckpt_path", help="weights to start from")
-    own, rest = _split(args)
-    options = parser.parse(own)
+    options, rest = parser.parse_known(args)
     if options.out.exists() and not options.out.is_dir():
         raise ConfigError(f"--out {options.out}: is a file; give a folder.")
 
@@ -53,15 +52,3 @@ def main(args: Sequence[str]) -> None:
     if options.ckpt_path:
         command.append(f"--ckpt_path={options.ckpt_path}")
     run("predict", [*command, *rest])
-
-
-def _split(args: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Part the options of ``segment`` from those meant for the experiment (``--model.x``, ...)."""
-    own: list[str] = []
-    rest: list[str] = []
-    target = own
-    for arg in args:
-        if arg.startswith("--"):
-            target = rest if "." in arg.split("=")[0] else own
-        target.append(arg)
-    return own, rest

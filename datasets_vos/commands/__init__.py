@@ -42,12 +42,39 @@ class CommandParser(argparse.ArgumentParser):
                 an unusable value.
         """
         # argparse names missing options first, though a misspelt one is often why they are missing
+        for option in self._unknown(args):
+            raise self._no_option(option, nearest(option, self._option_string_actions))
+        return self.parse_args(args)
+
+    def parse_known(self, args: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+        """Parse the command's options; what else is typed comes back, for another parser.
+
+        Raises:
+            ConfigError: If an option is missing (the message holds what may be meant for it), or
+                has an unusable value.
+        """
+        try:
+            return self.parse_known_args(args)
+        except ConfigError:
+            typed = [arg.split("=")[0] for arg in args]
+            required = [
+                name for each in self._actions if each.required for name in each.option_strings
+            ]
+            missing = [name for name in required if name not in typed]
+            for option in self._unknown(args):
+                if hint := nearest(option, missing):
+                    raise self._no_option(option, hint) from None
+            raise
+
+    def _unknown(self, args: Sequence[str]) -> Iterator[str]:
+        """Yield what is typed like an option, but is none of this command's."""
         for arg in args:
             option = arg.split("=")[0]
             if re.match("-+[a-zA-Z]", option) and option not in self._option_string_actions:
-                hint = nearest(option, self._option_string_actions)
-                raise ConfigError(f"{self.prog} has no option {option!r}.{hint}")
-        return self.parse_args(args)
+                yield option
+
+    def _no_option(self, option: str, hint: str) -> ConfigError:
+        return ConfigError(f"{self.prog} has no option {option!r}.{hint}")
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print, and the nearest of the choices."""

@@ -250,6 +250,52 @@ def test_segment_joins_configs_and_writes_into_no_file(
     assert "first.png: is a file; give a folder" in capsys.readouterr().err
 
 
+def test_segment_takes_the_options_of_predict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = make_frames(tmp_path / "clip", 2)
+    write_mask(tmp_path / "first.png", fake_label_map(0))
+    own = [f"--video={video}", "--mask", f"{tmp_path}/first.png", "--out", f"{tmp_path}/out"]
+    command = ["segment", "--seed_everything", "3", *own[:1], "--model.adapt_iterations", "7"]
+    with pytest.raises(SystemExit):
+        main([*command, *own[1:], "--data.size", "[48,64]", "--print_config"])
+    used = yaml.safe_load(capsys.readouterr().out)
+    assert used["seed_everything"] == 3
+    assert used["model"]["init_args"]["adapt_iterations"] == 7
+    assert used["data"]["init_args"]["size"] == [48, 64]
+    assert used["data"]["init_args"]["root"] == str(video)
+    assert used["trainer"]["default_root_dir"] == f"{tmp_path}/out"
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        (["--vidoe", "clip"], "segment has no option '--vidoe'. Did you mean '--video'?"),
+        (["--vidoe=clip"], "segment has no option '--vidoe'. Did you mean '--video'?"),
+        (["--seed_everything", "3"], "the following arguments are required: --video"),
+        (["--video"], "argument --video: expected one argument"),
+        (["--video", "clip", "--ckpt_pth", "x"], "Did you mean 'ckpt_path'?"),
+        (["--video", "clip", "--seed_evrything", "3"], "Did you mean 'seed_everything'?"),
+    ],
+)
+def test_segment_answers_mistakes_in_one_sentence(
+    mistake: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_frames(tmp_path / "clip", 2)
+    write_mask(tmp_path / "first.png", fake_label_map(0))
+    given = [part.replace("clip", f"{tmp_path}/clip") for part in mistake]
+    status: object
+    try:
+        status = main(["segment", f"--mask={tmp_path}/first.png", f"--out={tmp_path}/out", *given])
+    except SystemExit as stop:
+        status = stop.code
+    (told,) = capsys.readouterr().err.strip().splitlines()
+    assert status == 2
+    assert told.startswith("error: ")
+    assert said in told
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_run_that_is_asked_to_end_does(tiny_toy: Path, tmp_path: Path) -> None:
     command = [sys.executable, cli.__file__, "test", "--config=lucid.yaml", *SMALL, *small()]
     command += [f"--data.root={tiny_toy}", "--model.adapt_iterations=100000"]
