@@ -21,6 +21,7 @@ from urllib.parse import urlparse
 
 import lightning as L
 import wandb
+import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import (
     ArgsType,
@@ -36,6 +37,9 @@ from lightning_modules.datamodules import BaseVOSDataModule
 from lightning_modules.parser import SuiteParser, find_config
 from lightning_modules.tasks import BaseVOSTask, training_settings
 from vos_core.errors import ConfigError, VOSError
+
+PROJECT = "vos-suite"
+"""The W&B project of all runs."""
 
 _RUNS = "runs"
 
@@ -69,14 +73,11 @@ class SaveRunConfig(SaveConfigCallback):
     """Saves the full config with the run and sends it to W&B."""
 
     def save_config(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Send the config to W&B (rank 0 only; the file itself is written by the parent)."""
+        """Send to W&B what the file says (rank 0 only; the file itself is the parent's)."""
+        config = yaml.safe_load(self.parser.dump(self.config, skip_none=False))
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
-                config = self.config.as_dict()
-                logger.experiment.config.update(
-                    {key: config[key] for key in ("model", "data") if key in config},
-                    allow_val_change=True,
-                )
+                logger.experiment.config.update(config, allow_val_change=True)
 
 
 class SuiteCLI(LightningCLI):
@@ -206,7 +207,7 @@ def run_loggers(root: str | Path, experiment: str) -> list[Logger]:
     wandb_logger = WandbLogger(
         name=f"{experiment}/version_{csv.version}",
         save_dir=csv.log_dir,
-        project="vos-suite",
+        project=PROJECT,
         offline=offline,
         settings=wandb.Settings(silent=offline),
     )

@@ -10,35 +10,14 @@ from pathlib import Path
 
 import av
 import numpy as np
-import PIL.Image
 import pytest
 import torch
-import yaml
 
 import cli
 from cli import main
 from datasets_vos.masks import read_mask, write_mask
-from tests.fakes import fake_label_map, make_davis, make_frames, make_video
-
-SMALL = [
-    "--model.network_options={encoder: resnet10t, width: 8}",
-    "--model.adapt_iterations=2",
-    "--model.precision=float32",
-    "--trainer.accelerator=cpu",
-    "--trainer.log_every_n_steps=1",
-]
-
-
-def run(command: str, *options: str, config: str = "lucid.yaml") -> None:
-    assert main([command, f"--config={config}", *SMALL, *options]) == 0
-
-
-def on(root: Path, dataset: str = "davis2017") -> list[str]:
-    return [f"--data.dataset={dataset}", f"--data.root={root}"]
-
-
-def small(size: str = "[48,64]") -> list[str]:
-    return [f"--data.size={size}", "--data.samples_per_epoch=8", "--data.batch_size=2"]
+from tests.fakes import fake_label_map, make_davis
+from tests.lightning_modules.small_runs import SMALL, on, run, small
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +87,14 @@ def test_report_is_self_contained(fitted: Path) -> None:
     assert 'href="http' not in page
 
 
+def logged(run_folder: Path) -> tuple[list[dict[str, str]], set[str]]:
+    """Return the rows of the CSV log, and the names that have values."""
+    rows = list(csv.DictReader((run_folder / "metrics.csv").open()))
+    return rows, {name for row in rows for name, value in row.items() if value}
+
+
 def test_losses_and_validation_are_in_the_csv_log(fitted: Path) -> None:
-    rows = list(csv.DictReader((fitted / "metrics.csv").open()))
-    names = {name for row in rows for name, value in row.items() if value}
+    rows, names = logged(fitted)
     assert {"train/loss", "train/J", "val/J&F", "test/J&F", "adapt/cat_1"} <= names
     assert all(0 <= float(row["train/J"]) <= 1 for row in rows if row["train/J"])
 
@@ -216,86 +200,6 @@ def test_clips_with_the_given_mask_alone_are_segmented_but_not_scored(
     assert f"masks are in {runs / 'lucid' / 'version_1' / 'masks'}" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("kind", ["folder", "mp4"])
-def test_segment_own_video(kind: str, tmp_path: Path) -> None:
-    if kind == "folder":
-        video = make_frames(tmp_path / "clip", 5)
-    else:
-        video = make_video(tmp_path / "clip.mp4", 5)
-    write_mask(tmp_path / "first.png", fake_label_map(0))
-    out = tmp_path / "out"
-    args = ["segment", "--config=lucid.yaml", f"--video={video}", f"--mask={tmp_path}/first.png"]
-    assert main([*args, f"--out={out}", *SMALL, *small()]) == 0
-    masks = sorted((out / "masks" / "clip").glob("*.png"))
-    assert len(masks) == 5
-    assert (out / "overlays" / "clip.mp4").stat().st_size > 0
-    np.testing.assert_array_equal(read_mask(masks[0]), fake_label_map(0))
-
-
-def test_segment_joins_configs_and_writes_into_no_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    video = make_frames(tmp_path / "clip", 2)
-    write_mask(tmp_path / "first.png", fake_label_map(0))
-    for key, value in (("dilation", 1), ("coherence", 3)):
-        content = f"model: {{init_args: {{{key}: {value}}}}}"
-        (tmp_path / f"{key}.yaml").write_text(content)
-    configs = [f"--config={tmp_path}/{name}.yaml" for name in ("dilation", "coherence")]
-    command = ["segment", "--config=lucid.yaml", *configs, f"--video={video}"]
-    command += [f"--mask={tmp_path}/first.png", *SMALL, f"--out={tmp_path}/out"]
-    assert main(command) == 0
-    used = yaml.safe_load((tmp_path / "out" / "config.yaml").read_text())["model"]["init_args"]
-    assert (used["dilation"], used["coherence"]) == (1, 3)
-    assert main([*command[:-1], f"--out={tmp_path}/first.png"]) == 2
-    assert "first.png: is a file; give a folder" in capsys.readouterr().err
-
-
-def test_segment_takes_the_options_of_predict(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    video = make_frames(tmp_path / "clip", 2)
-    write_mask(tmp_path / "first.png", fake_label_map(0))
-    own = [f"--video={video}", "--mask", f"{tmp_path}/first.png", "--out", f"{tmp_path}/out"]
-    command = ["segment", "--seed_everything", "3", *own[:1], "--model.adapt_iterations", "7"]
-    with pytest.raises(SystemExit):
-        main([*command, *own[1:], "--data.size", "[48,64]", "--print_config"])
-    used = yaml.safe_load(capsys.readouterr().out)
-    assert used["seed_everything"] == 3
-    assert used["model"]["init_args"]["adapt_iterations"] == 7
-    assert used["data"]["init_args"]["size"] == [48, 64]
-    assert used["data"]["init_args"]["root"] == str(video)
-    assert used["trainer"]["default_root_dir"] == f"{tmp_path}/out"
-
-
-@pytest.mark.parametrize(
-    ("mistake", "said"),
-    [
-        (["--vidoe", "clip"], "segment has no option '--vidoe'. Did you mean '--video'?"),
-        (["--vidoe=clip"], "segment has no option '--vidoe'. Did you mean '--video'?"),
-        (["--seed_everything", "3"], "the following arguments are required: --video"),
-        (["--video"], "argument --video: expected one argument"),
-        (["--video", "clip", "--ckpt_pth", "x"], "Did you mean 'ckpt_path'?"),
-        (["--video", "clip", "--seed_evrything", "3"], "Did you mean 'seed_everything'?"),
-    ],
-)
-def test_segment_answers_mistakes_in_one_sentence(
-    mistake: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    make_frames(tmp_path / "clip", 2)
-    write_mask(tmp_path / "first.png", fake_label_map(0))
-    given = [part.replace("clip", f"{tmp_path}/clip") for part in mistake]
-    status: object
-    try:
-        status = main(["segment", f"--mask={tmp_path}/first.png", f"--out={tmp_path}/out", *given])
-    except SystemExit as stop:
-        status = stop.code
-    (told,) = capsys.readouterr().err.strip().splitlines()
-    assert status == 2
-    assert told.startswith("error: ")
-    assert said in told
-    assert not (tmp_path / "out").exists()
-
-
 def test_a_run_that_is_asked_to_end_does(tiny_toy: Path, tmp_path: Path) -> None:
     command = [sys.executable, cli.__file__, "test", "--config=lucid.yaml", *SMALL, *small()]
     command += [f"--data.root={tiny_toy}", "--model.adapt_iterations=100000"]
@@ -364,18 +268,6 @@ def test_damaged_data_is_refused_before_anything_is_written(
     assert message.startswith("error: ")
     assert "beta" in message
     assert not runs.exists()
-
-
-@pytest.mark.parametrize("content", [b"", b"no video at all" * 50])
-def test_unreadable_video_is_refused(
-    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "clip.mp4").write_bytes(content)
-    PIL.Image.fromarray(fake_label_map(0) * 100).save(tmp_path / "first.png")
-    args = [f"--video={tmp_path}/clip.mp4", f"--mask={tmp_path}/first.png"]
-    assert main(["segment", *args, f"--out={tmp_path / 'out'}"]) == 2
-    assert "clip.mp4" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
 
 
 def test_too_few_slots_are_refused_before_training(
