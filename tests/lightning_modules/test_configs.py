@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks import masktrack
 from cli import main
 from datasets_vos import list_datasets, list_still_datasets
+from lightning_modules.cli import PROJECT
 from lightning_modules.parser import CONFIGS
 from tests.fakes.registry import STILL_FAKES
 
 EXPERIMENTS = sorted(CONFIGS.glob("*.yaml"))
 SMALL = sorted((CONFIGS / "small").glob("*.yaml"))
+SWEEPS = sorted((CONFIGS / "sweep").glob("*.yaml"))
 ROWS = sorted((CONFIGS / "ablation").glob("*/*.yaml"))
 
 
@@ -94,22 +97,48 @@ def test_sets_to_train_on_are_known(path: Path) -> None:
     assert all(set(each) <= {"dataset", "root", "split", "repeat"} for each in train_sets)
 
 
-@pytest.mark.parametrize("sweep", sorted((CONFIGS / "sweep").glob("*.yaml")), ids=name)
+@pytest.mark.parametrize("sweep", SWEEPS, ids=name)
 def test_a_row_of_a_sweep_leaves_the_data_alone(
     sweep: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plan = yaml.safe_load(sweep.read_text())
     command = [part for part in plan["command"] if part not in ("${env}", "${interpreter}")]
-    choices = {key: each.get("values", []) for key, each in plan["parameters"].items()}
     # as W&B writes them; each value once, the others left out
-    rows = [f"--{key}={value}" for key, values in choices.items() for value in values]
+    rows = [f"--{key}={v}" for key, told in plan["parameters"].items() for v in values_of(told)]
     for row in rows:
         args: list[str] = []
         for part in command[1:]:
             args += [row] if part == "${args}" else [part]
-        with pytest.raises(SystemExit):
+        with pytest.raises(SystemExit) as stop:
             main([*args, "--print_config"])
+        assert not stop.value.code, row
         used = yaml.safe_load(capsys.readouterr().out)
         wanted = "DAVIS" if "DAVIS" in args else None
         assert used["data"]["init_args"]["root"] == wanted
         assert used["data"]["init_args"]["dataset"] == ("davis2016" if wanted else "toy")
+
+
+def values_of(parameter: dict[str, Any]) -> list[object]:
+    """Return what a sweep may choose for an option: all values, or the ends of their range."""
+    if "distribution" in parameter:
+        return [parameter["min"], parameter["max"]]
+    return list(parameter["values"])
+
+
+@pytest.mark.parametrize("sweep", SWEEPS, ids=name)
+def test_a_sweep_is_kept_where_its_runs_are(sweep: Path) -> None:
+    assert yaml.safe_load(sweep.read_text()).get("project") == PROJECT
+
+
+@pytest.mark.parametrize("method", sorted({row.parent.name for row in ROWS}))
+def test_a_sweep_has_all_rows_of_an_ablation(method: str) -> None:
+    tables = []
+    for sweep in SWEEPS:
+        parameters = yaml.safe_load(sweep.read_text())["parameters"]
+        rows = parameters.get("config", {}).get("values", [])
+        tables.append({row for row in rows if row.startswith(f"ablation/{method}/")})
+    assert {f"{name(row)}.yaml" for row in ROWS if row.parent.name == method} in tables
+
+
+def test_the_table_of_masktrack_has_all_rows() -> None:
+    assert set(masktrack.ROWS) == {"full", *(r.stem for r in ROWS if r.parent.name == "masktrack")}

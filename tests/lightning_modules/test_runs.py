@@ -12,10 +12,12 @@ import av
 import numpy as np
 import pytest
 import torch
+import yaml
 
 import cli
 from cli import main
 from datasets_vos.masks import read_mask, write_mask
+from lightning_modules.parser import CONFIGS
 from tests.fakes import fake_label_map, make_davis
 from tests.lightning_modules.small_runs import SMALL, on, run, small
 
@@ -97,6 +99,13 @@ def test_losses_and_validation_are_in_the_csv_log(fitted: Path) -> None:
     rows, names = logged(fitted)
     assert {"train/loss", "train/J", "val/J&F", "test/J&F", "adapt/cat_1"} <= names
     assert all(0 <= float(row["train/J"]) <= 1 for row in rows if row["train/J"])
+
+
+def test_sweeps_go_by_a_number_that_is_logged(fitted: Path) -> None:
+    sweeps = [yaml.safe_load(path.read_text()) for path in CONFIGS.glob("sweep/*.yaml")]
+    assert sweeps
+    assert {sweep["metric"]["name"] for sweep in sweeps} <= logged(fitted)[1]
+    assert {sweep["metric"]["goal"] for sweep in sweeps} == {"maximize"}
 
 
 def test_checkpoint_brings_weights_but_no_settings(
