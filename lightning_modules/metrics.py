@@ -1,14 +1,10 @@
-"""J and F while training: means over the samples of all batches and ranks."""
+"""J while training: a mean over the samples of all batches and ranks."""
 
-from abc import abstractmethod
-
-import numpy as np
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 
 from vos_core.errors import MaskError
-from vos_core.metrics import contour_accuracy
 from vos_core.types import VOID
 
 # A sum of whole numbers does not depend on the order of batches and ranks, nor does it lose digits
@@ -16,14 +12,22 @@ from vos_core.types import VOID
 _UNITS = 2**30  # to a score of 1
 
 
-class _MeanOverSamples(Metric):
-    """The mean of a score in [0, 1] over samples; NaN before the first.
+class MaskJaccard(Metric):
+    """Mean region similarity J (:func:`vos_core.metrics.jaccard`) of samples; NaN before the first.
 
-    States are sums, so ranks may see different numbers of batches and samples.
+    Computed on the masks' device. States are sums, so ranks may see different numbers of batches
+    and samples.
 
     Args:
-        threshold: Of predictions; what lies above is object.
+        threshold: Above it is object: 0 for logits, 0.5 for probabilities; either for bool.
         sync_on_compute: Whether the mean is over all ranks, who then must all ask for it.
+
+    Example:
+        >>> import torch
+        >>> metric = MaskJaccard()
+        >>> metric.update(torch.tensor([[[4.0, 4.0, -4.0]]]), torch.tensor([[[1, 0, 0]]]))
+        >>> metric.compute()
+        tensor(0.5000)
     """
 
     higher_is_better = True
@@ -57,7 +61,7 @@ class _MeanOverSamples(Metric):
                 f"the prediction has shape {tuple(prediction.shape)}, the target "
                 f"{tuple(target.shape)}; give (B, 1, H, W) or (B, H, W) and (B, H, W)"
             )
-        scores = self._score(prediction > self.threshold, target == 1, target == VOID)
+        scores = _jaccard(prediction > self.threshold, target == 1, target == VOID)
         self.total += scores.sum()
         self.samples += len(target)
 
@@ -65,53 +69,10 @@ class _MeanOverSamples(Metric):
         """Return the mean, () float32."""
         return self.total / (self.samples * _UNITS)
 
-    @abstractmethod
-    def _score(self, predicted: Tensor, true: Tensor, void: Tensor) -> Tensor:
-        """Return the score of each sample in units, (B,) int64, from (B, H, W) bool masks."""
 
-
-class MaskJaccard(_MeanOverSamples):
-    """Region similarity J (:func:`vos_core.metrics.jaccard`), computed on the masks' device.
-
-    Args:
-        threshold: Above it is object: 0 for logits, 0.5 for probabilities; either for bool.
-
-    Example:
-        >>> import torch
-        >>> metric = MaskJaccard()
-        >>> metric.update(torch.tensor([[[4.0, 4.0, -4.0]]]), torch.tensor([[[1, 0, 0]]]))
-        >>> metric.compute()
-        tensor(0.5000)
-    """
-
-    def _score(self, predicted: Tensor, true: Tensor, void: Tensor) -> Tensor:
-        shared = (predicted & true & ~void).sum(dim=(1, 2))
-        union = ((predicted | true) & ~void).sum(dim=(1, 2))
-        scores = (shared * _UNITS).div(union.clamp(min=1), rounding_mode="floor")
-        return torch.where(union > 0, scores, _UNITS)
-
-
-class MaskContour(_MeanOverSamples):
-    """Contour accuracy F (:func:`vos_core.metrics.contour_accuracy`), computed on the CPU.
-
-    Masks are copied there, sample by sample a millisecond or more: for validation rather than for
-    every step.
-
-    Args:
-        threshold: Above it is object: 0 for logits, 0.5 for probabilities; either for bool.
-
-    Example:
-        >>> import torch
-        >>> square = torch.zeros(1, 20, 20, dtype=torch.int64)
-        >>> square[:, 5:15, 5:15] = 1
-        >>> metric = MaskContour(threshold=0.5)
-        >>> metric.update(square.float(), square)
-        >>> metric.compute()
-        tensor(1.)
-    """
-
-    def _score(self, predicted: Tensor, true: Tensor, void: Tensor) -> Tensor:
-        masks = [each.cpu().numpy() for each in (predicted, true, void)]
-        scores = np.array([contour_accuracy(*sample) for sample in zip(*masks, strict=True)])
-        units = torch.from_numpy(np.rint(scores * _UNITS).astype(np.int64))
-        return units.to(predicted.device)
+def _jaccard(predicted: Tensor, true: Tensor, void: Tensor) -> Tensor:
+    """Return J of each sample in units, (B,) int64, from (B, H, W) bool masks."""
+    shared = (predicted & true & ~void).sum(dim=(1, 2))
+    union = ((predicted | true) & ~void).sum(dim=(1, 2))
+    scores = (shared * _UNITS).div(union.clamp(min=1), rounding_mode="floor")
+    return torch.where(union > 0, scores, _UNITS)

@@ -1,7 +1,6 @@
-"""Metrics of training are those of the benchmarks, also when ranks share the samples."""
+"""J while training is that of the benchmarks, also when ranks share the samples."""
 
 import doctest
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +13,10 @@ from hypothesis.extra import numpy as arrays
 from torch import Tensor, distributed, multiprocessing
 
 from lightning_modules import metrics
-from lightning_modules.metrics import MaskContour, MaskJaccard
+from lightning_modules.metrics import MaskJaccard
 from vos_core.errors import MaskError
-from vos_core.metrics import contour_accuracy, jaccard
+from vos_core.metrics import jaccard
 
-Kind = type[MaskJaccard] | type[MaskContour]
-KINDS: dict[Kind, Callable[..., float]] = {MaskJaccard: jaccard, MaskContour: contour_accuracy}
 SHARES = ([3, 1, 2], [1])  # samples of each batch of each rank
 
 
@@ -44,10 +41,10 @@ def batches_of(rank: int) -> list[tuple[Tensor, Tensor]]:
     return [make_batch(rng, samples) for samples in SHARES[rank]]
 
 
-def by_definition(kind: Kind) -> float:
-    """Return the mean over all samples of all ranks, from the functions of the benchmarks."""
+def by_definition() -> float:
+    """Return the mean over all samples of all ranks, from the function of the benchmarks."""
     scores = [
-        KINDS[kind]((logit[0] > 0).numpy(), (target == 1).numpy(), (target == 255).numpy())
+        jaccard((logit[0] > 0).numpy(), (target == 1).numpy(), (target == 255).numpy())
         for rank in range(len(SHARES))
         for logits, targets in batches_of(rank)
         for logit, target in zip(logits, targets, strict=True)
@@ -56,13 +53,12 @@ def by_definition(kind: Kind) -> float:
     return float(np.mean(scores))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_mean_is_over_samples_not_batches(kind: Kind) -> None:
-    metric = kind()
+def test_mean_is_over_samples_not_batches() -> None:
+    metric = MaskJaccard()
     for rank in range(len(SHARES)):
         for logits, targets in batches_of(rank):
             metric.update(logits, targets)
-    assert metric.compute().item() == pytest.approx(by_definition(kind), abs=1e-6)
+    assert metric.compute().item() == pytest.approx(by_definition(), abs=1e-6)
     metric.reset()
     assert metric.samples == 0
 
@@ -72,16 +68,14 @@ def _work(rank: int, folder: str) -> None:
     distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=len(SHARES)
     )
-    found = {}
-    for kind in KINDS:
-        metric, idle = kind(), kind()
-        for logits, targets in batches_of(rank):
-            metric.update(logits, targets)
-            if rank == 0:
-                idle.update(logits, targets)
-        found[kind.__name__] = (metric.compute(), idle.compute())
-        # what is computed leaves the share of this rank as it was
-        assert metric.samples == sum(SHARES[rank])
+    metric, idle = MaskJaccard(), MaskJaccard()
+    for logits, targets in batches_of(rank):
+        metric.update(logits, targets)
+        if rank == 0:
+            idle.update(logits, targets)
+    found = (metric.compute(), idle.compute())
+    # what is computed leaves the share of this rank as it was
+    assert metric.samples == sum(SHARES[rank])
     torch.save(found, f"{folder}/{rank}.pt")
     distributed.destroy_process_group()
 
@@ -89,15 +83,13 @@ def _work(rank: int, folder: str) -> None:
 def test_ranks_with_uneven_batches_agree_on_the_value_of_one_process(tmp_path: Path) -> None:
     multiprocessing.spawn(_work, args=(str(tmp_path),), nprocs=len(SHARES))
     for rank in range(len(SHARES)):
-        found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
-        for kind in KINDS:
-            shared, alone = found[kind.__name__]
-            assert shared.item() == pytest.approx(by_definition(kind), abs=1e-6)
-            # a rank that has nothing to score changes nothing
-            metric = kind()
-            for logits, targets in batches_of(0):
-                metric.update(logits, targets)
-            assert alone == metric.compute()
+        shared, alone = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        assert shared.item() == pytest.approx(by_definition(), abs=1e-6)
+        # a rank that has nothing to score changes nothing
+        metric = MaskJaccard()
+        for logits, targets in batches_of(0):
+            metric.update(logits, targets)
+        assert alone == metric.compute()
 
 
 LABELS = arrays.arrays(np.uint8, (2, 7, 9), elements=st.sampled_from([0, 1, 2, 255]))
@@ -105,18 +97,16 @@ LABELS = arrays.arrays(np.uint8, (2, 7, 9), elements=st.sampled_from([0, 1, 2, 2
 
 @settings(max_examples=60, deadline=None)
 @given(LABELS, arrays.arrays(np.bool_, (2, 7, 9)))
-def test_equal_to_the_functions_of_the_benchmarks(
+def test_equal_to_the_function_of_the_benchmarks(
     target: npt.NDArray[np.uint8], predicted: npt.NDArray[np.bool_]
 ) -> None:
-    for kind, score in KINDS.items():
-        metric = kind()
-        metric.update(torch.from_numpy(predicted), torch.from_numpy(target))
-        expected = [score(p, t == 1, t == 255) for p, t in zip(predicted, target, strict=True)]
-        assert metric.compute().item() == pytest.approx(np.mean(expected), abs=1e-6)
+    metric = MaskJaccard()
+    metric.update(torch.from_numpy(predicted), torch.from_numpy(target))
+    expected = [jaccard(p, t == 1, t == 255) for p, t in zip(predicted, target, strict=True)]
+    assert metric.compute().item() == pytest.approx(np.mean(expected), abs=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_empty_masks_and_void(kind: Kind) -> None:
+def test_empty_masks_and_void() -> None:
     nothing, full = torch.zeros(1, 20, 30), torch.ones(1, 20, 30)
     square = torch.zeros(1, 20, 30)
     square[:, 5:10, 5:10] = 1
@@ -128,7 +118,7 @@ def test_empty_masks_and_void(kind: Kind) -> None:
         (square, square + (1 - square) * 255, 1.0),
         (full, square + (1 - square) * 255, 1.0),  # too much, but only where it does not count
     ):
-        metric = kind(threshold=0.5)
+        metric = MaskJaccard(threshold=0.5)
         metric.update(prediction, target.long())
         assert metric.compute() == expected
 

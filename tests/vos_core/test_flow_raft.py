@@ -54,7 +54,8 @@ def test_same_as_the_network_on_a_padded_pair(
     name: str, size: tuple[int, int], padding: tuple[int, ...], weights: dict[str, Path]
 ) -> None:
     source, target = frames(size)
-    flow = build_flow(name, weights[name], updates=2)(source, target)
+    size_name = name.removeprefix("raft_")
+    flow = raft.RAFTFlow(size_name, weights[name], updates=2)(source, target)  # type: ignore[arg-type]
     assert flow.dtype == np.float32
     assert flow.flags.c_contiguous
     inputs = [
@@ -72,10 +73,10 @@ def test_updates_are_heeded_and_torchvision_s_by_default(weights: dict[str, Path
     pair = frames((128, 128))
     path = weights["raft_small"]
     default = build_flow("raft_small", path)
-    np.testing.assert_array_equal(default(*pair), build_flow("raft_small", path, 12)(*pair))
-    assert not np.allclose(default(*pair), build_flow("raft_small", path, 3)(*pair))
+    np.testing.assert_array_equal(default(*pair), raft.RAFTFlow("small", path, 12)(*pair))
+    assert not np.allclose(default(*pair), raft.RAFTFlow("small", path, 3)(*pair))
     with pytest.raises(ConfigError, match="1 update at least, got 0"):
-        build_flow("raft_small", path, 0)
+        raft.RAFTFlow("small", path, 0)
 
 
 def test_it_is_described_by_weights_and_updates(weights: dict[str, Path], tmp_path: Path) -> None:
@@ -87,7 +88,7 @@ def test_it_is_described_by_weights_and_updates(weights: dict[str, Path], tmp_pa
     torch.save(state, tmp_path / "other.pth")
     assert build_flow("raft_small", tmp_path / "same.pth").description == told
     assert build_flow("raft_small", tmp_path / "other.pth").description != told
-    assert build_flow("raft_small", path, 5).description != told
+    assert raft.RAFTFlow("small", path, 5).description != told
 
 
 def test_building_draws_no_random_numbers(weights: dict[str, Path]) -> None:

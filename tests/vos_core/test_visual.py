@@ -16,7 +16,6 @@ from vos_core.visual import (
     mp4,
     object_colours,
     overlay,
-    side_by_side,
 )
 
 Picture = npt.NDArray[np.uint8]
@@ -60,14 +59,16 @@ def test_contact_sheet_layout() -> None:
     assert (sheet[:10, :20] == 50).all()
     assert (sheet[:10, 24:] == 150).all()
     assert (sheet[14:, :20] == 250).all()
-    row = side_by_side([plain(10, 200), plain(8, 200)], captions=["first", "second" * 40])
+    row = contact_sheet(
+        [plain(10, 200), plain(8, 200)], columns=2, captions=["first", "second" * 40]
+    )
     assert row.shape[1] == 404
     assert row[10:, :200].max() > 200  # light letters under the picture
     assert (row[10:, 200:204] == row[9, 202]).all()  # the long caption was cut
     with pytest.raises(ValueError, match="captions"):
-        side_by_side([plain(4, 4)], captions=[])
+        contact_sheet([plain(4, 4)], columns=1, captions=[])
     with pytest.raises(ValueError, match="images"):
-        side_by_side([])
+        contact_sheet([], columns=1)
 
 
 def test_mp4_round_trip(tmp_path: Path) -> None:

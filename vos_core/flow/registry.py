@@ -35,7 +35,6 @@ def list_flows(weights: bool | None = None) -> list[str]:
 def build_flow(
     name: str = "dis_fast",
     weights: str | Path | None = None,
-    updates: int | None = None,
     device: torch.device | str = "cpu",
 ) -> FlowEstimator:
     """Build an estimator.
@@ -43,18 +42,17 @@ def build_flow(
     Args:
         name: One of :func:`list_flows`.
         weights: Of RAFT: a file; ``None`` downloads the published ones.
-        updates: Of RAFT: refinements of each field; ``None`` is its default, 12.
         device: Where RAFT runs; the others run on the CPU.
 
     Raises:
-        ConfigError: If the name is unknown, or a setting is not one of that estimator.
+        ConfigError: If the name is unknown, or there are weights for one that takes none.
         CheckpointError: If weights are needed and cannot be had or do not fit.
     """
     if name in _WITHOUT_WEIGHTS:
-        if weights is not None or updates is not None:
+        if weights is not None:
             raise ConfigError(
-                f"The flow estimator {name!r} takes neither weights nor updates; leave them out, "
-                f"or choose one of {', '.join(list_flows(weights=True))}."
+                f"The flow estimator {name!r} takes no weights; leave them out, or choose one of "
+                f"{', '.join(list_flows(weights=True))}."
             )
         return _WITHOUT_WEIGHTS[name]()
     if name not in _WITH_WEIGHTS:
@@ -62,5 +60,4 @@ def build_flow(
         raise ConfigError(
             f"Unknown flow estimator {name!r}; there are {', '.join(known)}.{nearest(name, known)}"
         )
-    settings = {} if updates is None else {"updates": updates}
-    return _WITH_WEIGHTS[name](weights=weights, device=device, **settings)
+    return _WITH_WEIGHTS[name](weights=weights, device=device)

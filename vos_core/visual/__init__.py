@@ -1,7 +1,7 @@
 """Pictures of results: overlays, contact sheets, videos and the report page."""
 
 from vos_core.visual.mp4 import Mp4Writer
-from vos_core.visual.overlay import contact_sheet, object_colours, overlay, side_by_side
+from vos_core.visual.overlay import contact_sheet, object_colours, overlay
 from vos_core.visual.report import ReportRun, ReportSequence, write_report
 from vos_core.visual.worst import WorstFrame, WorstFrames
 
@@ -14,6 +14,5 @@ __all__ = [
     "contact_sheet",
     "object_colours",
     "overlay",
-    "side_by_side",
     "write_report",
 ]

@@ -107,11 +107,6 @@ def contact_sheet(
     return np.asarray(sheet)
 
 
-def side_by_side(images: Sequence[Image], captions: Sequence[str] | None = None) -> Image:
-    """Lay images out in one row; see :func:`contact_sheet`."""
-    return contact_sheet(images, max(len(images), 1), captions)
-
-
 def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
     """Cut a caption so that it does not run into the next cell."""
     while text and font.getlength(text) > width:
