@@ -1,12 +1,14 @@
 """A training that is stopped can go on where it was."""
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 
 from lightning_modules.callbacks.progress import announce
+from vos_core.files import whole_file
 
 INTERIM = "interim.ckpt"
 
@@ -65,8 +67,7 @@ class KeepTraining(L.Callback):
             announce(trainer, f"trained for {trainer.global_step} steps; the weights are {weights}")
 
     def _keep(self, trainer: L.Trainer) -> None:
-        temporary = self._path.with_name(f".{INTERIM}.tmp")
-        trainer.save_checkpoint(temporary)
-        if trainer.is_global_zero:
-            temporary.replace(self._path)
+        # all ranks have to ask for it, but only the first one writes
+        with whole_file(self._path) if trainer.is_global_zero else nullcontext(self._path) as path:
+            trainer.save_checkpoint(path)
         self._kept = time.monotonic()

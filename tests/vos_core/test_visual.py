@@ -106,6 +106,19 @@ def test_mp4_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_mp4s_of_one_name_do_not_meet_while_they_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    with Mp4Writer(path, 25) as one:
+        one.write(plain(16, 16))
+        with Mp4Writer(path, 25) as other:
+            for _ in range(3):
+                other.write(plain(16, 16))
+        one.write(plain(16, 16))
+    assert [p.name for p in tmp_path.iterdir()] == ["clip.mp4"]
+    with av.open(str(path)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 2
+
+
 def test_mp4_without_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mp4, "_ENCODERS", ("no-such-encoder",))
     with pytest.raises(DependencyNotFoundError, match=r"H\.264"):

@@ -1,7 +1,7 @@
 """H.264 videos that browsers play, written frame by frame."""
 
 import math
-import os
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +12,7 @@ import numpy as np
 from av.codec.codec import UnknownCodecError
 
 from vos_core.errors import ConfigError, DatasetError, DependencyNotFoundError
+from vos_core.files import whole_file
 from vos_core.types import Image
 
 _ENCODERS = ("libx264", "libopenh264", "h264")
@@ -57,7 +58,6 @@ class Mp4Writer:
         if not (math.isfinite(fps) and fps > 0):
             raise ConfigError(f"cannot write {path} at {fps} frames per second; fps must be > 0")
         self._path = Path(path)
-        self._temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
         self._rate = Fraction(fps).limit_denominator(1001)
         self._encoder = h264_encoder()
         self._size: tuple[int, int] | None = None
@@ -65,9 +65,12 @@ class Mp4Writer:
 
     def __enter__(self) -> Self:
         """Open the temporary file."""
-        self._container = av.open(
-            str(self._temporary), "w", format="mp4", options={"movflags": "+faststart"}
-        )
+        with ExitStack() as stack:
+            temporary = stack.enter_context(whole_file(self._path))
+            self._container = stack.enter_context(
+                av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"})
+            )
+            self._open = stack.pop_all()
         options = _X264_OPTIONS if self._encoder == "libx264" else {}
         self._stream = self._container.add_stream(self._encoder, rate=self._rate, options=options)
         self._stream.pix_fmt = "yuv420p"
@@ -108,17 +111,14 @@ class Mp4Writer:
         Raises:
             DatasetError: If no frame was written.
         """
-        try:
-            if error is None:
-                self._finish()
-        finally:
-            self._container.close()
-            self._temporary.unlink(missing_ok=True)
+        if error is not None:
+            self._open.__exit__(kind, error, trace)
+            return
+        with self._open:
+            self._finish()
 
     def _finish(self) -> None:
         if self._frames == 0:
             raise DatasetError(f"{self._path}: there was no frame to write")
         for packet in self._stream.encode():
             self._container.mux(packet)
-        self._container.close()
-        self._temporary.replace(self._path)

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import shutil
 from collections import Counter
 from collections.abc import Mapping
 from functools import partial
@@ -12,6 +11,7 @@ from datasets_vos import integrity
 from datasets_vos.commands import make_folder, progress_bar
 from datasets_vos.commands.data.contents import map_contents, open_contents
 from vos_core.errors import ConfigError, DatasetError, VOSError
+from vos_core.files import whole_folder
 
 
 def repair(options: argparse.Namespace, out: Path) -> tuple[argparse.Namespace, Counter[str]]:
@@ -38,21 +38,16 @@ def repair(options: argparse.Namespace, out: Path) -> tuple[argparse.Namespace, 
     own = options.dataset == "folder"
     names = {key: path.resolve().name if own else "" for key, path in sources.items()}
     target = out.resolve()  # a link to an empty folder stays one
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     make_folder(target.parent)
     try:
-        if own:
-            temporary.mkdir()
-        _copy(sources, {key: temporary / name for key, name in names.items()})
-        mended = _mend(_at(options, temporary, names))
-        if target.exists():
-            target.rmdir()
-        temporary.replace(target)
+        with whole_folder(target) as temporary:
+            if own:
+                temporary.mkdir()
+            _copy(sources, {key: temporary / name for key, name in names.items()})
+            mended = _mend(_at(options, temporary, names))
     except OSError as err:
         msg = f"{out}: cannot be written ({err.strerror or err}); choose another place."
         raise DatasetError(msg) from err
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return _at(options, out, names), mended
 
 
