@@ -36,7 +36,7 @@ def configured(presets: Mapping[str, Ranges], settings: Mapping[str, object], wh
     kinds = {field.name: field.type for field in fields(base)}
     for key, value in changes.items():
         if key not in kinds:
-            raise ConfigError(f"{what} have no range {key!r}.{nearest(str(key), kinds)}")
+            raise ConfigError(f"{what} have no setting {key!r}.{nearest(str(key), kinds)}")
         changes[key] = tuple(value) if isinstance(value, list) else value
         if not _is_a(changes[key], kinds[key]):
             raise ConfigError(f"{key} of {what} is {value!r}; give {_named(kinds[key])}.")

@@ -116,12 +116,13 @@ class LucidRanges:
         """Refuse what cannot be drawn from.
 
         Raises:
-            ConfigError: If a range is negative, endless or empty, a probability is not in [0, 1],
-                or a size could become zero.
+            ConfigError: If a range is negative, endless or empty, a probability or the exposure is
+                not in [0, 1], or a size could become zero.
         """
-        for name in _PROBABILITIES:
+        for name in (*_PROBABILITIES, "shutter"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; a probability is 0 to 1.")
+                what = "an exposure" if name == "shutter" else "a probability"
+                raise ConfigError(f"{name} is {getattr(self, name)}; {what} is 0 to 1.")
         for field in fields(self):
             value, most = getattr(self, field.name), _MOST.get(field.name, 10.0)
             choices = value if isinstance(value, tuple) else (value,)
@@ -164,7 +165,6 @@ _PROBABILITIES = (
     "leaving",
     "light",
     "plate_light",
-    "shutter",
 )
 _GROWTHS = (
     "object_scale",

@@ -197,7 +197,7 @@ def test_ranges_are_no_words() -> None:
     for transform in (LucidDream, DeformMask):
         with pytest.raises(ConfigError, match="ranges is 'paper'"):
             transform("paper")
-        with pytest.raises(ConfigError, match=r"have no range 'scal'"):
+        with pytest.raises(ConfigError, match=r"have no setting 'scal'"):
             transform({"scal": 0.1})
     assert LucidDream({"object_scale": 0.3}).ranges == LucidRanges(object_scale=0.3)
 
