@@ -1,6 +1,5 @@
 """Stored tracks: PNG and text say the same; what cannot be scored is named with file and line."""
 
-import doctest
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datasets_vos import mots_results
 from datasets_vos.mots_results import MotsResults, PngFrames, TxtFrames, decode_runs
 from tests.fakes.mots import write_codes
 from tests.fakes.registry import litter
@@ -257,9 +255,3 @@ def test_a_text_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "0002.txt").unlink()
     with pytest.raises(CorruptFileError, match=r"0002\.txt: cannot be read"):
         results.open("0002")
-
-
-def test_examples() -> None:
-    outcome = doctest.testmod(mots_results)
-    assert outcome.attempted == 1
-    assert outcome.failed == 0

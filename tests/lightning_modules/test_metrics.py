@@ -1,6 +1,5 @@
 """J while training is that of the benchmarks, also when ranks share the samples."""
 
-import doctest
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from torch import Tensor, distributed, multiprocessing
 
-from lightning_modules import metrics
 from lightning_modules.metrics import MaskJaccard
 from vos_core.errors import MaskError
 from vos_core.metrics import jaccard
@@ -158,9 +156,3 @@ def test_states_stay_out_of_checkpoints() -> None:
 def test_other_shapes_are_refused(prediction: tuple[int, ...], target: tuple[int, ...]) -> None:
     with pytest.raises(MaskError, match=r"the prediction has shape \(\d.*, the target \("):
         MaskJaccard().update(torch.zeros(prediction), torch.zeros(target, dtype=torch.int64))
-
-
-def test_examples_hold() -> None:
-    outcome = doctest.testmod(metrics)
-    assert outcome.attempted > 0
-    assert outcome.failed == 0

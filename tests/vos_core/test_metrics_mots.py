@@ -1,6 +1,5 @@
 """MOTSA, MOTSP, sMOTSA: closed forms, the rules' edges, and a second implementation."""
 
-import doctest
 import json
 import math
 from collections.abc import Sequence
@@ -12,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vos_core.errors import MaskError
-from vos_core.metrics import mots
 from vos_core.metrics.mots import (
     Codes,
     MotsCounts,
@@ -287,9 +285,3 @@ def test_equals_the_definition(
         for key, want in by_definition(predictions, truths, number).items():
             got = measures[key]  # type: ignore[literal-required]
             assert got == pytest.approx(want, abs=1e-12, nan_ok=True), key
-
-
-def test_examples() -> None:
-    outcome = doctest.testmod(mots)
-    assert outcome.attempted > 10
-    assert outcome.failed == 0

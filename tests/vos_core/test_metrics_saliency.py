@@ -1,6 +1,5 @@
 """Saliency scores against their definitions, closed forms, and the edges."""
 
-import doctest
 import math
 from fractions import Fraction
 
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from vos_core.errors import ConfigError, MaskError
-from vos_core.metrics import saliency
 from vos_core.metrics.saliency import (
     SaliencyScorer,
     adaptive_f_measure,
@@ -254,9 +252,3 @@ def test_unusable_calls() -> None:
         SaliencyScorer().result()
     with pytest.raises(ConfigError, match="'skip' or 'zero'"):
         SaliencyScorer(empty_truth="one")  # type: ignore[arg-type]
-
-
-def test_examples() -> None:
-    outcome = doctest.testmod(saliency)
-    assert outcome.attempted > 10
-    assert outcome.failed == 0
