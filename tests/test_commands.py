@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import cli
-from datasets_vos.commands.output import counted, number_table, plain_console, some
+from datasets_vos.commands.output import number_table, plain_console, some
 from datasets_vos.toy import generate_toy
 from tests.fakes import make_davis
+from vos_core.wording import counted
 
 
 @pytest.fixture

@@ -99,13 +99,3 @@ def some(items: Sequence[str], separator: str = ", ", shown: int = 5) -> str:
     """
     named = separator.join(items[:shown])
     return named if len(items) <= shown else f"{named} and {len(items) - shown} more"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, which takes an s unless there is one.
-
-    Example:
-        >>> counted(1, "frame"), counted(2, "frame")
-        ('1 frame', '2 frames')
-    """
-    return f"{number} {noun}{'s' * (number != 1)}"

@@ -11,13 +11,13 @@ import torch
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 
-from datasets_vos.commands.output import counted
 from lightning_modules.callbacks.progress import announce, report_progress
 from lightning_modules.recording import ClipRecord, record_clip
 from vos_core.metrics import Scores, collect_scores, headline_number, protocol, write_scores
 from vos_core.provenance import RunInfo, describe_run
 from vos_core.types import LabelMap, SegmentedClip
 from vos_core.visual import ReportRun, ReportSequence, write_report
+from vos_core.wording import counted
 
 
 class RecordRun(L.Callback):

@@ -23,6 +23,7 @@ from vos_core.metrics.scores import (
 from vos_core.types import Image
 from vos_core.visual import curves
 from vos_core.visual.worst import WorstFrame
+from vos_core.wording import counted
 
 _TEMPLATE = "report.html.j2"
 _JPEG_QUALITY = 85
@@ -100,7 +101,7 @@ def _render(run: ReportRun) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        score=_score, signed=_signed, seconds=_seconds, counted=_counted, jpeg=_jpeg
+        score=_score, signed=_signed, seconds=_seconds, counted=counted, jpeg=_jpeg
     )
     rows = {
         label: {row["sequence"]: row for row in per_sequence_rows(scores)}
@@ -172,10 +173,6 @@ def _signed(value: float) -> str:
 
 def _seconds(value: float) -> str:
     return _NO_VALUE if math.isnan(value) else f"{value:,.1f}"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _jpeg(image: Image) -> str:

@@ -28,6 +28,7 @@ from datasets_vos.statistics import (
     summarise,
 )
 from datasets_vos.stills import StillImage
+from vos_core.wording import counted
 
 _STILLS_PER_JOB = 50
 _DESCRIPTION = """Measure a dataset: object sizes, motion, absence, lengths. Only frames with truth
@@ -137,8 +138,8 @@ def _about_clips(clips: Sequence[ClipStatistics]) -> _Report:
     frames = sum(clip.frames for clip in clips)
     annotated = sum(clip.annotated for clip in clips)
     return _Report(
-        headline=f"{_count(len(clips), 'clip')}, {_count(frames, 'frame')} "
-        f"({annotated} annotated), {_count(len(objects), 'object')}, "
+        headline=f"{counted(len(clips), 'clip')}, {counted(frames, 'frame')} "
+        f"({annotated} annotated), {counted(len(objects), 'object')}, "
         f"{_sizes(clip.size for clip in clips)}",
         quantities=[
             _Quantity("frames", "frames a clip", [clip.frames for clip in clips]),
@@ -161,10 +162,10 @@ def _about_stills(stills: Sequence[StillStatistics]) -> _Report:
     known = [still.areas for still in stills if still.areas is not None]
     areas = [100 * area for each in known for area in each]
     empty = sum(1 for each in known if not each)
-    headline = f"{_count(len(stills), 'image')} ({len(known)} annotated"
+    headline = f"{counted(len(stills), 'image')} ({len(known)} annotated"
     headline += f", {empty} of them without an object)" if empty else ")"
     return _Report(
-        headline=f"{headline}, {_count(len(areas), 'instance')}, "
+        headline=f"{headline}, {counted(len(areas), 'instance')}, "
         f"{_sizes(still.size for still in stills)}",
         quantities=[
             _Quantity("height", "image height, px", [still.size[0] for still in stills]),
@@ -179,10 +180,6 @@ def _about_stills(stills: Sequence[StillStatistics]) -> _Report:
         ],
         records=stills,
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _sizes(sizes: Iterable[tuple[int, int]]) -> str:

@@ -12,11 +12,11 @@ from augment.deformation import PREVIOUS_MASKS
 from augment.lucid.ranges import PRESETS, LucidRanges
 from augment.settings import configured
 from datasets_vos.commands import CommandParser, at_least, progress_bar, user_path
-from datasets_vos.commands.output import counted
 from datasets_vos.images import read_image
 from datasets_vos.masks import object_ids, read_mask, require_objects, require_size
 from vos_core.errors import ConfigError, DatasetError
 from vos_core.types import Image, LabelMap
+from vos_core.wording import counted
 
 _DESCRIPTION = """Draw lucid dreams of an annotated frame, or of several frames of one place. A
 dream k is a pair of frames: k.jpg and the one before, k_previous.jpg, with k_mask.png and

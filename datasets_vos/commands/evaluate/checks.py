@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from datasets_vos import DiskClip
-from datasets_vos.commands.output import counted, some
+from datasets_vos.commands.output import some
 from datasets_vos.images import natural_key
 from datasets_vos.integrity.editions import edition_of
 from datasets_vos.results import StoredResults
 from vos_core.errors import ConfigError, DatasetError, MaskError
 from vos_core.types import VOID
+from vos_core.wording import counted
 
 if TYPE_CHECKING:
     from vos_core.metrics import SequenceResult

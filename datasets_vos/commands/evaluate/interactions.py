@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datasets_vos.commands.evaluate.origin import origin
-from datasets_vos.commands.output import counted, number_table, plain_console, write_bytes
+from datasets_vos.commands.output import number_table, plain_console, write_bytes
 from vos_core.errors import CorruptFileError, DatasetError, MaskError
+from vos_core.wording import counted
 
 # --help does not wait for the metrics and what they import
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ from datasets_vos.commands.evaluate import results_folder
 from datasets_vos.commands.evaluate.checks import refuse_gaps
 from datasets_vos.commands.evaluate.origin import origin
 from datasets_vos.commands.output import (
-    counted,
     number_table,
     plain_console,
     some,
@@ -38,6 +37,7 @@ from vos_core.metrics.mots import (
     collect_mots,
 )
 from vos_core.metrics.scores import without_nan
+from vos_core.wording import counted
 
 _HEADINGS = ("sMOTSA", "MOTSA", "MOTSP", "recall", "prec.", "FP", "FN", "IDS")
 _PERFECT = "prediction equals ground truth: is the results folder the annotation folder?"

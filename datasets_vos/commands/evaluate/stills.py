@@ -17,7 +17,6 @@ from datasets_vos import StillImage, open_stills
 from datasets_vos.commands import make_folder
 from datasets_vos.commands.evaluate import results_folder
 from datasets_vos.commands.output import (
-    counted,
     number_table,
     plain_console,
     some,
@@ -30,6 +29,7 @@ from datasets_vos.masks import read_mask
 from datasets_vos.saliency import GradedMasks
 from vos_core.errors import ConfigError, DatasetError, MaskError
 from vos_core.types import LabelMap
+from vos_core.wording import counted
 
 # --help does not wait for the metrics and what they import
 if TYPE_CHECKING:

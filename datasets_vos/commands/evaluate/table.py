@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from datasets_vos.commands.output import counted, number_table, plain_console
+from datasets_vos.commands.output import number_table, plain_console
+from vos_core.wording import counted
 
 if TYPE_CHECKING:
     from vos_core.metrics import GlobalScores, ObjectScores, Scores

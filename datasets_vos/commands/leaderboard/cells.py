@@ -12,7 +12,8 @@ from datasets_vos.commands.leaderboard.entry import Entry, metric_of
 from datasets_vos.commands.leaderboard.pairs import Pair
 from datasets_vos.commands.leaderboard.run import Run
 from datasets_vos.commands.leaderboard.search import printable
-from datasets_vos.commands.leaderboard.table import Group, counted
+from datasets_vos.commands.leaderboard.table import Group
+from vos_core.wording import counted
 
 UNKNOWN = "-"
 INFERRED = "*"

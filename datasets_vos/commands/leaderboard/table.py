@@ -12,6 +12,7 @@ from datasets_vos.commands.leaderboard.published_rows import best_rows, publishe
 from datasets_vos.commands.leaderboard.run import Run
 from datasets_vos.published import METRICS
 from vos_core.metrics.comparison import FEWEST, bootstrap_interval, caution, mean_of
+from vos_core.wording import counted
 
 Published = Literal["all", "best", "none"]
 
@@ -235,8 +236,3 @@ def _span(sizes: Sequence[int], unit: str) -> str:
     if len(sizes) > 1:
         return f"{sizes[0]} to {sizes[-1]} {unit}s"
     return counted(sizes[0], unit)
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, e.g. ``2 objects``."""
-    return f"{number} {noun}{'s' * (number != 1)}"
