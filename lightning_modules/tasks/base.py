@@ -102,6 +102,7 @@ class BaseVOSTask(AdaptingModule):
         network: Callable[[], nn.Module],
         solver: Solver,
         adaptation: AdaptationSettings,
+        *,
         adapted_cache: str | None,
         baselines: bool,
         crf: bool,

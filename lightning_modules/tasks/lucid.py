@@ -53,34 +53,36 @@ class LucidTask(BaseVOSTask):
     Args:
         network: "mask_refiner", "deeplabv2_vgg16" as published, any other that is registered, or
             the dotted path of your own class.
-        network_options: What else it is built from, such as "encoder" and "width".
+        network_options: What else the network is built from, such as "encoder" and "width".
         pretrained: Start from ImageNet weights.
         inputs: For each network what it sees: "image", "motion" (how fast pixels move),
             "semantics", or some joined by "+", such as "image+motion". The answers of several are
             averaged: [image, motion] are the two streams of the paper.
         slots: Objects that one network answers for at once; 1 adapts a network to each object.
-        solver: Of both stages: "adamw", "sgd" under DeepLab's "poly" schedule, or "sgd_constant",
-            which is as published.
+        solver: Optimiser of training and adaptation: "adamw", "sgd" under DeepLab's "poly"
+            schedule, or "sgd_constant", which is as published.
         lr: Peak learning rate of the offline (per-dataset) stage.
-        weight_decay: Of both stages.
-        adapt_iterations: Steps per sequence, shared by its objects; 0 switches them off.
-        adapt_lr: Its peak learning rate.
-        adapt_batch_size: Its samples per step.
-        adapt_workers: Processes that draw them; null chooses: on a GPU, which would wait for them,
-            one a core, eight at most, on the CPU none.
+        weight_decay: Weight decay of training and adaptation.
+        adapt_iterations: Adaptation steps per sequence, shared by its objects; 0 adapts nothing.
+        adapt_lr: Peak learning rate of the adaptation.
+        adapt_batch_size: Samples per adaptation step.
+        adapt_workers: Processes that draw the samples of the adaptation; null chooses: on a GPU,
+            which would wait for samples, one a core, eight at most, on the CPU none.
         compile: Compile the network for training and adaptation (torch.compile), which takes a
             minute at first.
         adapter: What adaptation trains: all, last_layers, decoder, normalisation, lora:RANK, or
             stream:K, the K-th of several inputs' networks.
         time_per_sequence: Stop adapting after this many seconds, too.
-        patience: Stop when the Jaccard index of held-out dreams has not risen for this many checks,
-            one every 25 steps, or every quarter of an object's if it has fewer than 100; 0 goes on.
+        patience: Stop adapting when the Jaccard index of held-out dreams has not risen for this
+            many checks, one every 25 steps, or every quarter of an object's if it has fewer than
+            100; 0 goes on.
         adapted_cache: Folder in which adapted networks are kept, so that runs that differ in
             warping, coherence or CRF alone need not adapt again; null keeps nothing.
         dreams: What dreams are drawn from: "preset" (paper, official_code, frtm, adaptation) and
             any range of ``LucidRanges`` to change.
         previous_masks: What makes their earlier masks rough: "preset" (lucid, official_code,
             masktrack, roi, box, jittered_box, adaptation) and any range of ``MaskDeformation``.
+            Unlike those at test time they are not moved along the flow first.
         filling: How the objects' places on the clean plate are filled.
         flow: Estimates the optical flow: dis_ultrafast, dis_fast, dis_medium, farneback,
             raft_small or raft_large; null leaves the mask in place.
@@ -92,7 +94,7 @@ class LucidTask(BaseVOSTask):
             on the CPU, exact.
         semantics: What looks for objects where inputs name semantics: a network of torchvision, or
             "objectness", which needs no weights and knows no classes.
-        semantics_weights: File with its weights; null downloads them.
+        semantics_weights: File with the weights of that network; null downloads them.
         flip_average: Average the answers for each frame and its mirror image.
         dilation: Radius in pixels by which the guiding mask is grown.
         coherence: Drop parts of an answer farther than this many pixels from its guide, or, if
@@ -101,8 +103,9 @@ class LucidTask(BaseVOSTask):
         crf: Sharpen the answers with a dense CRF.
         crf_settings: "preset" (default, mpnet, deeplab, pydensecrf) and any parameter of
             ``DenseCRF``, such as its backend.
-        crf_tuning: Tune it, from these settings on, by this many held-out samples: for the whole
-            dataset if the network was trained, else for each clip. 0 keeps the settings.
+        crf_tuning: Number of held-out samples by which the CRF is tuned, starting from
+            crf_settings: for the whole dataset if the network was trained, else for each clip.
+            0 keeps the settings.
         baselines: Also score the unadapted network and the copied first mask.
         precision: "auto" computes in bfloat16 where the machine does so natively.
     """
@@ -182,12 +185,12 @@ class LucidTask(BaseVOSTask):
                 compile=compile,
                 adapter=adapter,
             ),
-            adapted_cache,
-            baselines,
-            crf,
-            crf_settings,
-            crf_tuning,
-            precision,
+            adapted_cache=adapted_cache,
+            baselines=baselines,
+            crf=crf,
+            crf_settings=crf_settings,
+            crf_tuning=crf_tuning,
+            precision=precision,
         )
         self.save_hyperparameters()
         self.slots = slots

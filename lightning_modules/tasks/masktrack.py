@@ -49,32 +49,32 @@ class MaskTrackTask(BaseVOSTask):
             "mask_refiner".
         network_options: What else the network is built from, such as "encoder".
         pretrained: Start from ImageNet weights.
-        solver: Of both stages: "sgd" under DeepLab's "poly" schedule as published, "sgd_constant",
-            or "adamw".
+        solver: Optimiser of training and fine-tuning: "sgd" under DeepLab's "poly" schedule as
+            published, "sgd_constant", or "adamw".
         lr: Initial learning rate of the offline stage (section 4: 1e-3).
-        momentum: Of SGD (section 4).
-        weight_decay: Of both stages (section 4).
+        momentum: Momentum of SGD (section 4).
+        weight_decay: Weight decay of training and fine-tuning (section 4).
         head_rate: Factor of the last layers' learning rate, their biases' twice that (DeepLabv2).
         adapt_iterations: Fine-tuning steps per video (section 4: 200), shared by its objects.
         adapt_lr: Learning rate of the fine-tuning (section 4: as offline).
-        adapt_batch_size: Its samples per step.
-        adapt_workers: Processes that draw them; null chooses: on a GPU, which would wait for them,
-            one a core, eight at most, on the CPU none.
+        adapt_batch_size: Samples per fine-tuning step.
+        adapt_workers: Processes that draw the samples of the fine-tuning; null chooses: on a GPU,
+            which would wait for samples, one a core, eight at most, on the CPU none.
         compile: Compile the network for training and adaptation (torch.compile), which takes a
             minute at first.
         adapter: What fine-tuning trains: all, last_layers, decoder, normalisation, or lora:RANK.
         time_per_sequence: Stop fine-tuning after this many seconds, too.
-        patience: Stop it when the Jaccard index of held-out samples has not risen for this many
-            checks, one every 25 steps, or every quarter of an object's if it has fewer than 100; 0
-            goes on.
+        patience: Stop fine-tuning when the Jaccard index of held-out samples has not risen for this
+            many checks, one every 25 steps, or every quarter of an object's if it has fewer than
+            100; 0 goes on.
         adapted_cache: Folder in which fine-tuned networks are kept, so that runs that differ in
             flow, coherence or CRF alone need not fine-tune again; null keeps nothing.
         online: Fine-tune at all.
         guidance: What the network is told of the frame before, in training and afterwards: its
             mask, only the box around it, or nothing.
         deform: Rough masks are moved, scaled, bent and grown; else they are the true ones.
-        nonrigid: They are bent.
-        dilate: They are grown, as is the mask of the frame before.
+        nonrigid: Rough masks are bent.
+        dilate: Rough masks are grown, as is the mask of the frame before.
         previous_masks: What rough masks are drawn from: "preset" (masktrack, jittered_box, roi,
             ...) and any range of ``MaskDeformation``. A network guided by boxes is shown the boxes
             of moved and scaled masks, whatever else this says.
@@ -92,8 +92,9 @@ class MaskTrackTask(BaseVOSTask):
         crf: Sharpen the answers with a dense CRF.
         crf_settings: "preset" (default, mpnet, deeplab, pydensecrf) and any parameter of
             ``DenseCRF``, such as its backend.
-        crf_tuning: Tune it, from these settings on, by this many held-out samples: for the whole
-            dataset if the network was trained, else for each clip. 0 keeps the settings.
+        crf_tuning: Number of held-out samples by which the CRF is tuned, starting from
+            crf_settings: for the whole dataset if the network was trained, else for each clip.
+            0 keeps the settings.
         baselines: Also score the unadapted network and the copied first mask.
         precision: "auto" computes in bfloat16 where the machine does so natively.
     """
@@ -160,12 +161,12 @@ class MaskTrackTask(BaseVOSTask):
                 compile=compile,
                 adapter=adapter,
             ),
-            adapted_cache,
-            baselines,
-            crf,
-            crf_settings,
-            crf_tuning,
-            precision,
+            adapted_cache=adapted_cache,
+            baselines=baselines,
+            crf=crf,
+            crf_settings=crf_settings,
+            crf_tuning=crf_tuning,
+            precision=precision,
         )
         self.save_hyperparameters()
         # in a list, for its weights are not this task's

@@ -72,6 +72,7 @@ def test_unknown_config_names_the_nearest() -> None:
             "no model 'resnet19'",
         ),
         (["test", "--config", "lucid.yaml", "--trainer.devices", "0"], "cannot be set up: "),
+        (["test", "-c", "lucid.yaml", "--trainer.precision", "bf16-true"], "give bf16-mixed"),
         (["test"], "give one, e.g. --config lucid.yaml"),
         (["tset"], "Did you mean 'test'?"),
     ],

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from cli import main
+from lightning_modules.callbacks import keep_training
 from lightning_modules.tasks import LucidTask
 from vos_core.types import RefinementSample
 
@@ -42,12 +43,14 @@ def whole(davis_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def stop_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def stop_after(
+    steps: int, monkeypatch: pytest.MonkeyPatch, how: type[BaseException] = KeyboardInterrupt
+) -> None:
     step = LucidTask.training_step
 
     def stopped(task: LucidTask, batch: RefinementSample, batch_idx: int) -> Tensor:
         if task.global_step == steps:
-            raise KeyboardInterrupt
+            raise how
         return step(task, batch, batch_idx)
 
     monkeypatch.setattr(LucidTask, "training_step", stopped)
@@ -79,6 +82,26 @@ def test_a_stopped_training_goes_on_as_if_nothing_had_stopped_it(
     straight, resumed = kept(whole), kept(tmp_path, version=1)
     for name, weight in straight.items():
         assert torch.equal(resumed[name], weight), name
+
+
+def test_the_state_is_kept_now_and_then_and_outlives_a_crash(
+    davis_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Crash(Exception):
+        pass
+
+    monkeypatch.setattr(keep_training, "_MINUTES", 0.0)
+    monkeypatch.setattr(keep_training, "_ASK_EVERY", 3)
+    stop_after(STEPS - 1, monkeypatch, Crash)
+    with pytest.raises(Crash):
+        fit(davis_root, tmp_path)
+    (path,) = tmp_path.rglob("interim.ckpt")
+    assert torch.load(path, weights_only=True)["global_step"] == 6
+
+
+def test_a_trial_leaves_nothing_behind(davis_root: Path, tmp_path: Path) -> None:
+    assert fit(davis_root, tmp_path, "--trainer.fast_dev_run=true", "--after_fit=test") == 0
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_checkpoint_brings_its_weights_alone(

@@ -2,11 +2,12 @@
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import lightning as L
 import numpy as np
@@ -97,11 +98,18 @@ def test_patience_looks_at_samples_of_its_own(
     davis_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores: list[float] = []
+    seeds: list[tuple[int, ...]] = []
     task = LucidTask(network_options=SMALL, adapt_iterations=150, patience=1)
-    held_out = task._held_out
+    held_out, sample_batches = task._held_out, adapting.sample_batches
 
-    def watched(sampler: RefinementSampler, rng: np.random.Generator) -> Score:
-        score = held_out(sampler, rng)
+    def noted(
+        sampler: RefinementSampler, batch_size: int, seed: Sequence[int], *where: Any
+    ) -> Iterator[RefinementSample]:
+        seeds.append(tuple(seed))
+        return sample_batches(sampler, batch_size, seed, *where)
+
+    def watched(sampler: RefinementSampler, seed: Sequence[int]) -> Score:
+        score = held_out(sampler, seed)
         assert score is not None
 
         def remembered(network: nn.Module) -> float:
@@ -110,12 +118,14 @@ def test_patience_looks_at_samples_of_its_own(
 
         return remembered
 
+    monkeypatch.setattr(adapting, "sample_batches", noted)
     monkeypatch.setattr(task, "_held_out", watched)
     monkeypatch.setattr(task, "_watch", lambda *_: lambda *_: None)
     clip = open_dataset("davis2017", davis_root).clip("cat")
     task._adapt_to(ClipJob(clip, (48, 64), "davis2017"))
     assert len(scores) >= 2 * 3  # of each object one by and by, one at the end
     assert all(0 <= score <= 1 for score in scores)
+    assert len(seeds) == len(set(seeds)) == 2 * 3
 
 
 def test_patience_does_not_wait_for_other_ranks(monkeypatch: pytest.MonkeyPatch) -> None:

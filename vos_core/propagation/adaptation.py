@@ -77,9 +77,10 @@ def adapt(
     fresh, trainable weights are made here.
 
     Args:
-        network: ``network(image, previous_mask) -> (B, 1, H, W) logits``.
+        network: ``network(image, previous_mask) -> (B, S, H, W) logits`` of S slots; K networks
+            that are averaged answer (K B, S, H, W).
         batches: Endless training batches on the network's device.
-        loss: Of (B, 1, H, W) logits and (B, H, W) targets.
+        loss: Of these logits and (B, H, W) targets.
         settings: Length, solver, arithmetic, what is trained.
         on_step: Told the step and its loss, for progress bars and logs. To read the loss is to wait
             for a GPU.
