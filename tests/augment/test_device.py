@@ -1,6 +1,7 @@
 """Geometry, deformation and dreams as torch tensors: the same as in numpy."""
 
 import pickle
+from contextlib import closing
 from dataclasses import fields, replace
 
 import numpy as np
@@ -186,8 +187,9 @@ def test_samples_painted_together_are_those_painted_one_by_one(device: torch.dev
         assert one_by_one[name].shape == together[name].shape
 
 
+@pytest.mark.parametrize("workers", [0, 1])
 def test_elsewhere_than_on_the_cpu_batches_are_painted_together(
-    monkeypatch: pytest.MonkeyPatch,
+    workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And more at a time than a batch has; which samples they are does not change."""
     drawing = sampler()
@@ -199,8 +201,8 @@ def test_elsewhere_than_on_the_cpu_batches_are_painted_together(
         return dict.fromkeys(("image", "previous_mask", "target"), torch.from_numpy(ids))
 
     monkeypatch.setattr(LucidSampler, "join", paint)
-    batches = sample_batches(drawing, 10, [7], torch.device("meta"))
-    first = [next(batches)["target"] for _ in range(7)]
+    with closing(sample_batches(drawing, 10, [7], torch.device("meta"), workers)) as batches:
+        first = [next(batches)["target"] for _ in range(7)]
     assert painted == [(60, "meta"), (60, "meta")]
     assert all(len(each) == 10 for each in first)
     expected = [drawing.plan(np.random.default_rng([7, k])).asked[0].object_id for k in range(70)]
