@@ -5,8 +5,10 @@ What :mod:`augment.stacks` stacks is evaluated here; the grids are made as in
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -35,18 +37,26 @@ def upload_maps(stacked: BackwardMap[Points], device: torch.device) -> StackedMa
         there = None
         if spline is not None:
             parts = (spline.control, spline.weights, spline.origin, spline.unit)
-            there = ThinPlateSpline(*(_upload(part, device) for part in parts))
-        steps.append(Step(_upload(matrix, device), there))
+            there = ThinPlateSpline(*(_upload_exact(part, device) for part in parts))
+        steps.append(Step(_upload_exact(matrix, device), there))
     return BackwardMap(tuple(steps))
 
 
-def _upload(values: Points, device: torch.device) -> Tensor:
-    return torch.from_numpy(values).to(device, _precision(device))
+def upload(values: npt.NDArray[Any], device: torch.device) -> Tensor:
+    """Bring numbers to a device without waiting for what it still has to do."""
+    tensor = torch.from_numpy(values)
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
-def _precision(device: torch.device) -> torch.dtype:
+def _upload_exact(values: Points, device: torch.device) -> Tensor:
+    return upload(values.astype(_precision(device), copy=False), device)
+
+
+def _precision(device: torch.device) -> str:
     """Double, but where the device has none (MPS)."""
-    return torch.float32 if device.type == "mps" else torch.float64
+    return "float32" if device.type == "mps" else "float64"
 
 
 def _take(maps: StackedMap, which: Tensor) -> StackedMap:
@@ -85,7 +95,7 @@ def sampling_maps(
     evaluate = BackwardMap.inverse if inverse else BackwardMap.__call__
     device = maps.steps[0].matrix.device
     nodes, inside = grid_nodes(size, step, corner)
-    reached = evaluate(maps, _upload(nodes[None], device))
+    reached = evaluate(maps, _upload_exact(nodes[None], device))
     upsampled = F.interpolate(
         reached.permute(0, 3, 1, 2).float(), scale_factor=step, mode="bilinear", align_corners=False
     )
@@ -132,21 +142,21 @@ def mirrored(index: Tensor, length: int) -> Tensor:
 def deform_masks(masks: Tensor, stack: DeformationStack) -> Tensor:
     """Deform (B, H, W) bool masks, each as :meth:`Deformation.apply` does."""
     device, size = masks.device, (masks.shape[1], masks.shape[2])
-    boxes, empty = (torch.from_numpy(each).to(device) for each in (stack.boxes, stack.empty))
+    boxes, empty = (upload(each, device) for each in (stack.boxes, stack.empty))
     masks = torch.where(boxes[:, None, None], _filled_boxes(masks), masks)
     shown = masks.flatten(1).any(dim=1) & ~empty
     positions = sampling_maps(size, upload_maps(stack.backward, device), fine=stack.fine)
     deformed = look_up(masks, positions) > 0
     points = pixel_centres(size, device)
     for ellipses, value in ((stack.removed, False), (stack.added, True)):
-        for matrices in _upload(ellipses, device):
+        for matrices in _upload_exact(ellipses, device):
             within = apply_affine(matrices[:, None], points)
             deformed = torch.where((within**2).sum(-1) <= 1, value, deformed)
     if stack.missing is not None:
-        missing = _upload(stack.missing, device)[:, None, None]
+        missing = _upload_exact(stack.missing, device)[:, None, None]
         deformed &= (points * missing[..., :2]).sum(-1) <= missing[..., 2]
     for radius in np.unique(stack.dilations).tolist():
-        same = torch.from_numpy(np.flatnonzero(stack.dilations == radius)).to(device)
+        same = upload(np.flatnonzero(stack.dilations == radius), device)
         deformed[same] = dilate_masks(deformed[same].float(), radius) > 0
     return deformed & shown[:, None, None]
 
@@ -163,5 +173,6 @@ def _filled_boxes(masks: Tensor) -> Tensor:
 
 def pixel_centres(size: tuple[int, int], device: torch.device) -> Tensor:
     """Return the (1, H, W, 2) coordinates of every pixel centre of a frame."""
-    rows, columns = (torch.arange(side, device=device, dtype=_precision(device)) for side in size)
+    dtype: torch.dtype = getattr(torch, _precision(device))
+    rows, columns = (torch.arange(side, device=device, dtype=dtype) for side in size)
     return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)[None]

@@ -4,6 +4,7 @@ Drawn from annotated frames, with flips, rotations and deformed masks (MaskTrack
 lucid dreams of them (LucidTracker), in :mod:`augment.lucid.sampler`.
 """
 
+import gc
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
@@ -76,7 +77,7 @@ class RefinementSampler(ABC):
         """
         if not isinstance(gathered, Tensor):
             raise ConfigError("these plans are of another sampler; let the one that drew them.")
-        return unpacked(gathered.to(device), self.slots)
+        return unpacked(gathered.to(device, non_blocking=True), self.slots)
 
     def all_of(self, object_ids: Sequence[int]) -> "RefinementSampler":
         """Return a sampler whose first slots are for these objects, in this order.
@@ -252,18 +253,23 @@ def sample_batches(
         sampler=itertools.count(),
         num_workers=workers,
         collate_fn=sampler.gather,
-        worker_init_fn=no_threads,
+        worker_init_fn=settle_worker,
         generator=torch.Generator(),  # which leaves torch's own random numbers alone
+        pin_memory=device.type == "cuda",
     )
-    for drawn in loader:
-        joined = sampler.join(drawn, device)
-        for first in range(0, together * batch_size, batch_size):
-            part = slice(first, first + batch_size)
-            yield {
-                "image": joined["image"][part],
-                "previous_mask": joined["previous_mask"][part],
-                "target": joined["target"][part],
-            }
+    drawings = iter(loader)
+    try:
+        for drawn in drawings:
+            joined = sampler.join(drawn, device)
+            for first in range(0, together * batch_size, batch_size):
+                part = slice(first, first + batch_size)
+                yield {
+                    "image": joined["image"][part],
+                    "previous_mask": joined["previous_mask"][part],
+                    "target": joined["target"][part],
+                }
+    finally:
+        del drawings  # and so end the processes; a generator that is closed may keep what it has
 
 
 def drawing_processes(asked: int | None, device: torch.device, sharers: int = 1) -> int:
@@ -282,7 +288,8 @@ def drawing_processes(asked: int | None, device: torch.device, sharers: int = 1)
     return min(_MOST_DRAWING, max(0, usable_cores() // sharers - 1))
 
 
-def no_threads(worker: int) -> None:
-    """Keep OpenCV from using threads: of those of the parent, a forked worker has none left."""
-    # 0, because any other number waits for the parent's threads to end
+def settle_worker(worker: int) -> None:
+    """Keep a forked worker off what is its parent's."""
+    # OpenCV's threads, of which it has none; 0, as any other number waits for them to end
     cv2.setNumThreads(0)
+    gc.freeze()  # garbage, some of which, such as records of a GPU, cannot be destroyed elsewhere

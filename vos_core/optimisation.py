@@ -48,23 +48,29 @@ class Solver:
             if not value >= 0:
                 raise ConfigError(f"the {name} is {value}; give 0 or more.")
 
-    def build(self, network: nn.Module, steps: int) -> tuple[torch.optim.Optimizer, LRScheduler]:
+    def build(
+        self, network: nn.Module, steps: int, *, fused: bool = True
+    ) -> tuple[torch.optim.Optimizer, LRScheduler]:
         """Return an optimiser of the network's weights that ask for gradients, and its schedule.
 
         Args:
             network: Where ``head_rate`` is not 1, its last layers are its ``last_layers``.
             steps: Length of the schedule; a very short one is cut off before it has come down.
+            fused: Change all weights in one pass, for which nobody else may scale or clip the
+                gradients in between.
 
         Raises:
             ConfigError: If ``head_rate`` is not 1 and the network does not name its last layers.
         """
         groups = self._groups(network)
         if self.kind != "adamw":
-            sgd = torch.optim.SGD(groups, self.lr, self.momentum, weight_decay=self.weight_decay)
+            sgd = torch.optim.SGD(
+                groups, self.lr, self.momentum, weight_decay=self.weight_decay, fused=fused
+            )
             if self.kind == "sgd_constant":
                 return sgd, ConstantLR(sgd, factor=1.0)
             return sgd, PolynomialLR(sgd, total_iters=steps, power=0.9)
-        adamw = torch.optim.AdamW(groups, self.lr, weight_decay=self.weight_decay)
+        adamw = torch.optim.AdamW(groups, self.lr, weight_decay=self.weight_decay, fused=fused)
         peaks = [float(group["lr"]) for group in adamw.param_groups]
         # a tenth of 10 steps is a warm-up of length 0, by which OneCycleLR divides
         return adamw, OneCycleLR(adamw, peaks, total_steps=max(steps, 11), pct_start=0.1)

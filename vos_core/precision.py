@@ -33,13 +33,14 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
             Training in float16 needs its losses scaled, see :func:`loss_scaler`.
     """
     if precision == "auto" and torch.is_autocast_enabled(device.type):
-        # whoever made that context may be about to change weights that it remembers
-        dtype = torch.get_autocast_dtype(device.type)
-        return torch.autocast(device.type, dtype, cache_enabled=False)
-    if precision == "float16":
-        return torch.autocast(device.type, torch.float16)
-    enabled = precision == "bfloat16" or (precision == "auto" and _has_native_bfloat16(device))
-    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+        enabled, dtype = True, torch.get_autocast_dtype(device.type)
+    elif precision == "float16":
+        enabled, dtype = True, torch.float16
+    else:
+        enabled = precision == "bfloat16" or (precision == "auto" and _has_native_bfloat16(device))
+        dtype = torch.bfloat16
+    # no weight is used twice in it, but within another context it could be remembered and changed
+    return torch.autocast(device.type, dtype, enabled=enabled, cache_enabled=False)
 
 
 def loss_scaler(device: torch.device, precision: Precision) -> torch.amp.GradScaler:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from augment.device import look_up, mirrored, pixel_centres, sampling_maps, upload_maps
+from augment.device import look_up, mirrored, pixel_centres, sampling_maps, upload, upload_maps
 from augment.lucid.flow import PLATE
 from augment.lucid.plan import DreamPlan
 from augment.lucid.scene import LucidScene
@@ -65,7 +65,7 @@ class _Objects:
 
     Attributes:
         stack: What was drawn.
-        rows: (b,) int64, which dreams.
+        rows: (b,) int64, which dreams; a slice if all.
         object_ids: (b, 1, 1) uint8.
         crops: (b, 5, h, w) float in [0, 1], RGB in the dream's light, soft and solid mask; smaller
             crops are padded with zeros.
@@ -73,7 +73,7 @@ class _Objects:
     """
 
     stack: LayerStack
-    rows: Tensor
+    rows: Tensor | slice
     object_ids: Tensor
     crops: Tensor
     corners: Tensor
@@ -142,7 +142,7 @@ class BatchPainter:
         voids = None
         if any(self._scenes[scene].voids[k] is not None for scene, k in dreams.plates.pictures):
             voids = torch.stack([self._void(*picture) for picture in dreams.plates.pictures])
-        objects = [self._objects(stack) for stack in dreams.objects]
+        objects = [self._objects(stack, len(plates)) for stack in dreams.objects]
         image, label_map = self._paint(plates, voids, dreams.plates, objects, now=True)
         previous, previous_labels = self._paint(
             plates, voids, dreams.plates, objects, now=False, picture=pair
@@ -161,7 +161,7 @@ class BatchPainter:
         if key not in self._voids:
             void = self._scenes[scene].voids[index]
             nothing = np.zeros(self._scenes[scene].size, dtype=np.uint8)
-            self._voids[key] = torch.from_numpy(nothing if void is None else void).to(self.device)
+            self._voids[key] = upload(nothing if void is None else void, self.device)
         return self._voids[key]
 
     def _crop(self, scene: int, source: int) -> Tensor:
@@ -171,31 +171,30 @@ class BatchPainter:
             self._crops[key] = self._upload(np.dstack([cut_out.rgba, cut_out.solid]))
         return self._crops[key]
 
-    def _objects(self, stack: LayerStack) -> _Objects:
+    def _objects(self, stack: LayerStack, dreams: int) -> _Objects:
         places = {picture: place for place, picture in enumerate(dict.fromkeys(stack.pictures))}
         crops = [self._crop(*picture) for picture in places]
         height, width = (max(crop.shape[dim] for crop in crops) for dim in (1, 2))
         different = torch.stack(
             [F.pad(c, (0, width - c.shape[2], 0, height - c.shape[1])) for c in crops]
         )
-        which = torch.tensor([places[picture] for picture in stack.pictures], device=self.device)
-        padded = different[which]
+        which = np.array([places[picture] for picture in stack.pictures])
+        padded = different[upload(which, self.device)]
         lit = torch.cat([self._relight(padded[:, :3], stack), padded[:, 3:]], dim=1)
         corners = [self._scenes[scene].cut_outs[k].corner for scene, k in stack.pictures]
-        rows, ids = (torch.from_numpy(a).to(self.device) for a in (stack.rows, stack.object_ids))
-        corner = torch.tensor(corners, device=self.device).float()
-        return _Objects(stack, rows, ids[:, None, None], lit, corner)
+        rows = slice(None) if len(stack.rows) == dreams else upload(stack.rows, self.device)
+        ids = upload(stack.object_ids, self.device)[:, None, None]
+        return _Objects(stack, rows, ids, lit, upload(np.array(corners, np.float32), self.device))
 
     def _upload(self, picture: npt.NDArray[np.uint8]) -> Tensor:
         """Return a (H, W, C) picture as (C, H, W) float in [0, 1]."""
-        tensor = torch.from_numpy(np.ascontiguousarray(picture)).to(self.device)
-        return tensor.permute(2, 0, 1).float() / 255
+        return upload(np.ascontiguousarray(picture), self.device).permute(2, 0, 1).float() / 255
 
     def _relight(self, rgb: Tensor, layers: LayerStack) -> Tensor:
         """Put (b, 3, h, w) pictures into the light of their dreams."""
         if not self._lit:
             return rgb
-        tables = torch.from_numpy(layers.curves).to(self.device).float() / 255
+        tables = upload(layers.curves, self.device).float() / 255
         tables[:, 0, 0] = 0  # gray has no hue that could become stronger
         return _relight(rgb, tables)
 
@@ -226,9 +225,11 @@ class BatchPainter:
             solid = _solid(layer[:, 4][frame])
             labels[each.rows] = torch.where(solid, each.object_ids, labels[each.rows])
             if picture:
-                colours = torch.cat([layer[:, :3] * layer[:, 3:4], layer[:, 3:4]], dim=1)
-                colours = _blurred(colours, each.stack.kernels)
-                image[each.rows] = image[each.rows] * (1 - colours[:, 3:]) + colours[:, :3]
+                layer[:, :3] *= layer[:, 3:4]
+                colours = _blurred(layer[:, :4], each.stack.kernels)
+                below = image[each.rows]
+                below = torch.addcmul(below, below, colours[:, 3:], value=-1)
+                image[each.rows] = below.add_(colours[:, :3])
         return image, labels
 
 
@@ -245,8 +246,8 @@ def _solid(covering: Tensor) -> Tensor:
 
 def _sample(values: Tensor, positions: Tensor, padding: str) -> Tensor:
     """Resample (B, C, h, w) values at (B, H, W, 2) positions in pixels."""
-    ends = torch.tensor([values.shape[3] - 1, values.shape[2] - 1], device=values.device)
-    grid = 2 * positions / ends.clamp_min(1) - 1
+    ends = np.array([values.shape[3] - 1, values.shape[2] - 1], dtype=np.float32)
+    grid = positions / upload(ends.clip(min=1) / 2, values.device) - 1
     return F.grid_sample(values, grid, padding_mode=padding, align_corners=True)
 
 
@@ -285,7 +286,7 @@ def _blurred(
     if mirror:
         values = _mirrored_out(values, radius)
     batch, channels, height, width = values.shape
-    weights = torch.from_numpy(kernels).to(values.device)[:, None].repeat_interleave(channels, 0)
+    weights = upload(kernels, values.device)[:, None].repeat_interleave(channels, 0)
     blurred = F.conv2d(values.flatten(0, 1)[None], weights, groups=batch * channels)
     return blurred.view(batch, channels, height - 2 * radius, width - 2 * radius)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from augment.deformation import Deformation, MaskDeformation
-from augment.device import deform_masks
+from augment.device import deform_masks, upload
 from augment.lucid.batched import BatchPainter
 from augment.lucid.cues import DreamCues, unlit
 from augment.lucid.dreamer import LucidDreamer
@@ -243,7 +243,7 @@ class LucidSampler(RefinementSampler):
             if self._semantic:
                 semantic = self._painters[1].paint(drawn.dreams).image
             image = torch.cat([image, *self._cues.of_batch(dreams, semantic)], dim=1)
-        tables = torch.from_numpy(drawn.targets).to(device)
+        tables = upload(drawn.targets, device)
         target = tables.gather(1, dreams.label_map.flatten(1).long()).view(dreams.label_map.shape)
         return {
             "image": image,
@@ -253,7 +253,7 @@ class LucidSampler(RefinementSampler):
 
     def _masks_on(self, drawn: SampleStack, labels: Tensor) -> Tensor:
         """Return the (B, S, H, W) rough masks of samples whose earlier labels are (B, H, W)."""
-        rows, slots, ids = torch.from_numpy(drawn.asked).to(labels.device)
+        rows, slots, ids = upload(drawn.asked, labels.device)
         rough = deform_masks(labels[rows] == ids[:, None, None], drawn.deformations)
         empty = 0.0 if self.slots == 1 else FREE
         masks = torch.full(

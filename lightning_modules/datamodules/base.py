@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from augment.refinement import drawing_processes, no_threads
+from augment.refinement import drawing_processes, settle_worker
 from datasets_vos import PROTOCOLS, VOSDataset, open_dataset
 from datasets_vos.annotating import Annotate, annotate_frames, frames_to_annotate
 from datasets_vos.base import DiskClip
@@ -207,7 +207,7 @@ class BaseVOSDataModule(L.LightningDataModule, ABC):
             num_workers=workers,
             persistent_workers=workers > 0,
             collate_fn=self._source.gather,
-            worker_init_fn=no_threads,
+            worker_init_fn=settle_worker,
         )
 
     def val_dataloader(self) -> DataLoader[ClipJob | None]:

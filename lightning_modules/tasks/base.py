@@ -35,10 +35,10 @@ from vos_core.propagation import (
     Networks,
     Propagator,
     Refinement,
-    compiled,
     run_both_ways,
     run_sequence,
 )
+from vos_core.training_pass import training_pass
 from vos_core.types import ClipJob, LabelMap, RefinementSample, SegmentedClip
 
 
@@ -139,7 +139,8 @@ class BaseVOSTask(AdaptingModule):
     def configure_optimizers(self) -> OptimizerConfig:
         """Return the optimiser of the offline stage and its schedule, which advances every step."""
         steps = int(self.trainer.estimated_stepping_batches)
-        optimizer, schedule = self.solver.build(self.network, steps)
+        clips = bool(self.trainer.gradient_clip_val)
+        optimizer, schedule = self.solver.build(self.network, steps, fused=not clips)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
@@ -169,8 +170,9 @@ class BaseVOSTask(AdaptingModule):
         self._is_trained = True
 
     def on_train_end(self) -> None:
-        """Make the network the same on all ranks."""
+        """Make the network the same on all ranks, and free what was made for training it."""
         self._share_statistics()
+        self.__dict__.pop("_in_training", None)
 
     def on_validation_start(self) -> None:
         """Make the network the same on all ranks, as each validates other clips."""
@@ -196,7 +198,9 @@ class BaseVOSTask(AdaptingModule):
 
     @cached_property  # which, unlike an attribute, makes no second network of it
     def _in_training(self) -> Callable[..., Tensor]:
-        return compiled(self.network) if self.adaptation.compile else self.network
+        compile = self.adaptation.compile
+        alone = self.trainer.world_size == 1 and self.trainer.accumulate_grad_batches == 1
+        return training_pass(self.network, compile=compile) if alone or compile else self.network
 
     def validation_step(self, job: ClipJob | None, batch_idx: int) -> Answer | None:
         """Segment a clip with the weights as they are; a rank that has none has nothing to do."""

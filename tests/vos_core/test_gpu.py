@@ -2,17 +2,22 @@
 
 import copy
 from collections.abc import Iterator
+from contextlib import closing
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from augment.deformation import MaskDeformation
+from augment.refinement import StillSampler, sample_batches
 from lightning_modules.metrics import MaskJaccard
 from tests.vos_core.moving_texture import texture
+from vos_core.adapters import TrainedCopy
 from vos_core.flow import is_consistent, magnitude_image, warp_backward
 from vos_core.losses import refinement_loss
 from vos_core.networks import build_network
+from vos_core.networks.streams import build_streams, used_cues
 from vos_core.optimisation import Solver
 from vos_core.precision import Precision, autocast
 from vos_core.propagation import (
@@ -24,6 +29,7 @@ from vos_core.propagation import (
     adapt,
     run_sequence,
 )
+from vos_core.training_pass import Recorded
 from vos_core.types import Annotation, FloatArray, Image, RefinementSample
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
@@ -97,20 +103,96 @@ def test_answers_and_gradients(
 
 def test_a_network_adapts_as_on_the_cpu() -> None:
     losses: list[list[float]] = []
+    statistics: list[Tensor] = []
     for device in (CPU, GPU):
         told: list[float] = []
         batch = on(device, samples(4))
         settings = AdaptationSettings(8, Solver("sgd", 1e-3, 1e-4), precision="float32")
-        adapt(
+        adapted = adapt(
             refiner().to(device),
             iter([batch] * 8),
             refinement_loss,
             settings,
-            lambda _, loss, told=told: told.append(loss),
+            lambda _, loss, told=told: told.append(loss.item()),
         )
         losses.append(told)
+        statistics.append(torch.cat([b.cpu().double().flatten() for b in adapted.buffers()]))
     assert losses[0][-1] < losses[0][0]
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-3)
+    torch.testing.assert_close(statistics[1], statistics[0], rtol=1e-3, atol=1e-5)
+
+
+class Undecided(nn.Module):
+    """Looks at its answer before it gives it, which no CUDA graph can."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(4, 8, 3, padding=1), nn.Dropout2d(), nn.Conv2d(8, 1, 1)
+        )
+
+    def forward(self, image: Tensor, previous_mask: Tensor) -> Tensor:
+        logits: Tensor = self.layers(torch.cat([image, previous_mask], dim=1))
+        return logits if float(logits.mean()) > 0 else 2 * logits
+
+
+def test_what_cannot_be_recorded_adapts_step_by_step() -> None:
+    batches = iter([on(GPU, samples())] * 3)
+    settings = AdaptationSettings(3, Solver("sgd", 1e-3, 1e-4))
+    adapted = adapt(Undecided().to(GPU), batches, refinement_loss, settings)
+    assert all(bool(p.isfinite().all()) for p in adapted.parameters())
+
+
+RECORDED = [
+    ("mask_refiner", {"encoder": "resnet18", "width": 16}, ["image"], 1, "all"),
+    ("mask_refiner", {"encoder": "resnet18", "width": 16}, ["image"], 3, "lora:2"),
+    ("mask_refiner", {"encoder": "resnet18"}, ["image", "image+motion"], 1, "all"),
+    ("mask_refiner", {"encoder": "resnet18"}, ["image", "motion"], 1, "stream:1"),
+    ("deeplabv2", {"encoder": "resnet18"}, ["image+motion"], 1, "all"),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "inputs", "slots", "adapter"), RECORDED)
+def test_recorded_passes_are_the_same_passes(
+    name: str, options: dict[str, object], inputs: list[str], slots: int, adapter: str
+) -> None:
+    torch.manual_seed(0)
+    network = build_streams(name, inputs, pretrained=False, slots=slots, **options).to(GPU)
+    for module in network.modules():
+        if isinstance(module, nn.Dropout2d):
+            module.p = 0.0
+    generator = torch.Generator().manual_seed(2)
+    found = []
+    for recorded in (False, True):
+        trained = TrainedCopy(network, adapter).network
+        forward = Recorded(trained) if recorded else trained
+        generator.manual_seed(2)
+        for _ in range(3):  # each step with another batch
+            image = torch.rand(2, 3 + len(used_cues(inputs)), *SIZE, generator=generator)
+            masks = (torch.rand(2, slots, *SIZE, generator=generator) > 0.5).float()
+            with autocast(GPU, "float32"):
+                logits = forward(image.to(GPU), masks.to(GPU))
+            trained.zero_grad(set_to_none=True)
+            refinement_loss(logits, masks[:, 0].long().to(GPU)).backward()
+        gradients = [p.grad.flatten() for p in trained.parameters() if p.grad is not None]
+        buffers = [buffer.double().flatten() for buffer in trained.buffers()]
+        found.append((logits.detach(), torch.cat(gradients), torch.cat(buffers)))
+    for with_graphs, without in zip(found[1], found[0], strict=True):
+        assert distance(with_graphs, without) < 1e-4
+
+
+def test_workers_survive_what_was_recorded_before() -> None:
+    """A record of the GPU that is garbage here cannot be destroyed in another process."""
+    still = StillSampler(
+        [(texture((0, 0), SIZE), np.eye(*SIZE, dtype=np.uint8))], MaskDeformation()
+    )
+    for seed in range(3):
+        Recorded(refiner().train().to(GPU))(
+            on(GPU, samples())["image"], torch.zeros(2, 1, *SIZE).to(GPU)
+        )
+        with closing(sample_batches(still, 2, [seed], GPU, workers=2)) as batches:
+            for _ in range(40):
+                assert next(batches)["image"].is_cuda
 
 
 def test_compiled_steps_are_the_same_steps() -> None:
@@ -128,7 +210,7 @@ def test_compiled_steps_are_the_same_steps() -> None:
                     (on(GPU, samples(4)) for _ in range(8)),
                     refinement_loss,
                     settings,
-                    lambda _, loss, told=told: told.append(loss),
+                    lambda _, loss, told=told: told.append(loss.item()),
                 )
             )
             losses.append(told)

@@ -28,6 +28,8 @@ class DeepLabV2(nn.Module):
         slots: Objects it answers for at once.
     """
 
+    can_be_recorded = True
+
     def __init__(
         self,
         encoder: str = "resnet18",

@@ -48,6 +48,8 @@ class DeepLabV2VGG16(nn.Module):
         slots: Objects it answers for at once.
     """
 
+    can_be_recorded = True
+
     def __init__(self, pretrained: bool = False, cues: int = 0, slots: int = 1) -> None:
         super().__init__()
         self.backbone = _backbone(3 + cues + slots)

@@ -17,9 +17,21 @@ from vos_core.networks.registry import register_network
 from vos_core.networks.timm_encoder import build_encoder, feature_maps
 
 
+class _NarrowConv(nn.Conv2d):
+    """A convolution of a few channels, on as many as the matrix units of a GPU can take."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not x.is_cuda:
+            return super().forward(x)
+        more = (0, 0, 0, 0, 0, -x.shape[1] % 8)
+        x, weight = F.pad(x, more), F.pad(self.weight, more)
+        return F.conv2d(x, weight, self.bias, padding=self.padding)
+
+
 def _conv(inputs: int, outputs: int, slope: float = 0.0) -> nn.Sequential:
+    kind = nn.Conv2d if inputs >= 8 else _NarrowConv
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+        kind(inputs, outputs, 3, padding=1, bias=False),
         nn.BatchNorm2d(outputs),
         nn.LeakyReLU(slope, inplace=True),
     )
@@ -34,7 +46,8 @@ class _UpBlock(nn.Module):
         self.merge = _conv(outputs + skip, outputs, slope)
 
     def forward(self, deep: Tensor, skip: Tensor) -> Tensor:
-        deep = F.interpolate(self.reduce(deep), skip.shape[-2:], mode="bilinear")
+        # autocast interpolates in float32, which the convolution has no use for
+        deep = F.interpolate(self.reduce(deep), skip.shape[-2:], mode="bilinear").to(skip.dtype)
         merged: Tensor = self.merge(torch.cat([deep, skip], dim=1))
         return merged
 
@@ -58,6 +71,8 @@ class MaskRefiner(nn.Module):
     Raises:
         ConfigError: If the encoder is unknown, has fewer stages or takes frames of one size only.
     """
+
+    can_be_recorded = True
 
     def __init__(
         self,

@@ -32,10 +32,13 @@ def network_input(image: Tensor, previous_mask: Tensor) -> Tensor:
     Returns:
         (B, 3 + C + S, H, W) float.
     """
-    mean = image.new_tensor(IMAGENET_MEAN)[:, None, None]
-    std = image.new_tensor(IMAGENET_STD)[:, None, None]
+    # channel by channel, for the numbers of a tensor would have to be sent, and a GPU waited for
+    colours = [
+        (image[:, k : k + 1] - mean) / std
+        for k, (mean, std) in enumerate(zip(IMAGENET_MEAN, IMAGENET_STD, strict=True))
+    ]
     told = torch.cat([image[:, 3:], previous_mask.clamp(min=0)], dim=1)
-    return torch.cat([(image[:, :3] - mean) / std, 2 * told - 1], dim=1)
+    return torch.cat([*colours, 2 * told - 1], dim=1)
 
 
 def silence_free_slots(logits: Tensor, previous_mask: Tensor) -> Tensor:

@@ -79,6 +79,11 @@ class Streams(nn.Module):
         self._channels = [list(each) for each in channels]
 
     @property
+    def can_be_recorded(self) -> bool:
+        """Whether all of them can, see :func:`vos_core.training_pass.training_pass`."""
+        return all(getattr(network, "can_be_recorded", False) for network in self.networks)
+
+    @property
     def encoder(self) -> list[nn.Module]:
         """The networks' encoders."""
         return self._parts("encoder")
@@ -108,7 +113,7 @@ class Streams(nn.Module):
             left out.
         """
         answers = [
-            network(image[:, channels], previous_mask)
+            network(torch.stack([image[:, k] for k in channels], dim=1), previous_mask)
             for network, channels in zip(self.networks, self._channels, strict=True)
             if network.training or not self.training
         ]

@@ -1,6 +1,6 @@
 """From annotated frames to a whole clip."""
 
-from vos_core.propagation.adaptation import AdaptationSettings, Score, adapt, compiled
+from vos_core.propagation.adaptation import AdaptationSettings, Score, adapt
 from vos_core.propagation.adapted_cache import AdaptedCache, adaptation_key
 from vos_core.propagation.baselines import FirstMaskCopier
 from vos_core.propagation.both_ways import run_both_ways
@@ -28,7 +28,6 @@ __all__ = [
     "Score",
     "adapt",
     "adaptation_key",
-    "compiled",
     "masks_from_boxes",
     "merge_logits",
     "require_propagation",

@@ -4,7 +4,6 @@ import copy
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +12,7 @@ from vos_core.adapters import TrainedCopy, require_adapter
 from vos_core.errors import ConfigError
 from vos_core.optimisation import Solver
 from vos_core.precision import Precision, autocast, loss_scaler
+from vos_core.training_pass import training_pass
 from vos_core.types import RefinementSample
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -35,7 +35,7 @@ class AdaptationSettings:
         patience: Stop when the score on held-out samples has not risen for this many checks; 0
             checks nothing.
         check_every: Steps from one check to the next.
-        compile: Compile the network for training, see :func:`compiled`.
+        compile: Compile the network for training, see :func:`vos_core.training_pass.compiled`.
         adapter: What is trained, see :class:`vos_core.adapters.TrainedCopy`.
     """
 
@@ -96,7 +96,7 @@ def adapt(
         clock = _Clock(settings.seconds)
         best = _Best(score, settings) if score and settings.patience else None
         scaler = loss_scaler(next(adapted.parameters()).device, settings.precision)
-        forward = compiled(adapted) if settings.compile else adapted
+        forward = training_pass(adapted, compile=settings.compile)
         for step in range(settings.iterations):
             batch = next(batches)
             image = batch["image"].to(memory_format=torch.channels_last)
@@ -118,18 +118,8 @@ def adapt(
                 break
         if best:
             best.restore(trained)
+        optimizer.zero_grad(set_to_none=True)  # as the network may be kept for long
         return trained.fold()
-
-
-def compiled(network: nn.Module) -> Callable[..., Tensor]:
-    """Return a network as torch.compile makes it; copies of it share what was compiled.
-
-    The first call takes up to a minute, for the forward and the backward pass. On a GPU both are
-    recorded as CUDA graphs, so each answer has to be used up before the next is asked for.
-    """
-    # small networks keep a GPU waiting for its next kernel, whatever code the kernels are of
-    mode = "reduce-overhead" if next(network.parameters()).is_cuda else "default"
-    return cast("Callable[..., Tensor]", torch.compile(network, mode=mode))
 
 
 class _Clock:
