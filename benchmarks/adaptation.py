@@ -1,7 +1,7 @@
-"""How long steps of training take, as they are and compiled, and what waits for what.
+"""How long steps of training take, recorded and compiled, too, and what waits for what.
 
     python -m benchmarks.adaptation [--device cuda] [--rows light-240 light-480] [--steps 30]
-        [--workers 0 4] [--compile-modes default reduce-overhead]
+        [--workers 0 4] [--modes recorded default reduce-overhead]
 
 Three parts: steps on a batch that is there already; whole steps of LucidTracker's and MaskTrack's
 adaptation, samples included, with and without processes that draw them; frames a second of mask
@@ -37,6 +37,7 @@ from vos_core.optimisation import Solver
 from vos_core.precision import autocast
 from vos_core.propagation import AdaptationSettings, MaskPropagator, adapt
 from vos_core.resize import resize_image
+from vos_core.training_pass import Forward, Recorded
 from vos_core.types import Image, LabelMap, RefinementSample
 
 
@@ -98,10 +99,15 @@ def random_batch(row: Row, device: torch.device) -> RefinementSample:
 def step_times(
     row: Row, device: torch.device, mode: str | None, steps: int
 ) -> tuple[float, float, float]:
-    """Return the time of the first step and the median of the others in s, and TFLOP a step."""
+    """Return the time of the first step and the median of the others in s, and TFLOP a step.
+
+    The mode is "recorded", one of torch.compile, or None for the network as it is.
+    """
     network = copy.deepcopy(build(row, device)).train()
     optimizer, _ = Solver("adamw", 1e-3, 1e-4).build(network, 10 * steps)
-    forward = torch.compile(network, mode=mode) if mode else network
+    forward: Forward = network
+    if mode:
+        forward = Recorded(network) if mode == "recorded" else torch.compile(network, mode=mode)
     batch = random_batch(row, device)
 
     def step() -> None:
@@ -177,7 +183,7 @@ def frames_a_second(row: Row, device: torch.device, frames: int) -> float:
 def table_of_steps(
     names: Sequence[str], device: torch.device, modes: Sequence[str], steps: int
 ) -> Table:
-    """Measure steps on batches that are there, as they are and compiled."""
+    """Measure steps on batches that are there, as they are and in other modes."""
     table = Table("row", "TFLOP a step", "eager ms", "peak GiB", title="steps")
     for mode in modes:
         table.add_column(f"{mode} ms")
@@ -221,12 +227,15 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=["light-240"], metavar="ROW")
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--workers", nargs="+", type=int, default=[0, 2])
-    parser.add_argument("--compile-modes", nargs="*", default=["default"])
+    parser.add_argument("--modes", nargs="*", metavar="MODE", help='"recorded" or of torch.compile')
     options = parser.parse_args()
     device, console = torch.device(options.device), Console(width=120)
+    modes: list[str] = options.modes
+    if modes is None:
+        modes = ["recorded", "reduce-overhead"] if device.type == "cuda" else ["default"]
     console.print(machine())
-    console.print(table_of_steps(options.rows, device, options.compile_modes, options.steps))
-    for compile in [False, True] if options.compile_modes else [False]:
+    console.print(table_of_steps(options.rows, device, modes, options.steps))
+    for compile in sorted({False, any(mode != "recorded" for mode in modes)}):
         console.print(
             table_of_adaptations(
                 options.rows, device, options.workers, options.steps, compile=compile

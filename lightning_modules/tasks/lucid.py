@@ -69,7 +69,7 @@ class LucidTask(BaseVOSTask):
         adapt_workers: Processes that draw the samples of the adaptation; null chooses: on a GPU,
             which would wait for samples, one a core, eight at most, on the CPU none.
         compile: Compile the network for training and adaptation (torch.compile), which takes a
-            minute at first.
+            minute at first. On a GPU that pays with large networks only.
         adapter: What adaptation trains: all, last_layers, decoder, normalisation, lora:RANK, or
             stream:K, the K-th of several inputs' networks.
         time_per_sequence: Stop adapting after this many seconds, too.

@@ -61,7 +61,7 @@ class MaskTrackTask(BaseVOSTask):
         adapt_workers: Processes that draw the samples of the fine-tuning; null chooses: on a GPU,
             which would wait for samples, one a core, eight at most, on the CPU none.
         compile: Compile the network for training and adaptation (torch.compile), which takes a
-            minute at first.
+            minute at first. On a GPU that pays with large networks only.
         adapter: What fine-tuning trains: all, last_layers, decoder, normalisation, or lora:RANK.
         time_per_sequence: Stop fine-tuning after this many seconds, too.
         patience: Stop fine-tuning when the Jaccard index of held-out samples has not risen for this
