@@ -60,15 +60,15 @@ def measure(
     crf: DenseCRF, image: Image, before: FloatArray, repeats: int, device: torch.device
 ) -> tuple[dict[str, float], float]:
     """Return the median milliseconds of each backend, and the share of labels that agree."""
-    other = replace(crf, backend="pydensecrf")
+    other, here = replace(crf, backend="pydensecrf"), torch.from_numpy(before)
     runs: dict[str, Callable[[], object]] = {
-        "torch": lambda: crf(image, before),
-        "pydensecrf": lambda: other(image, before),
+        "torch": lambda: crf(image, here),
+        "pydensecrf": lambda: other(image, here),
     }
     if device.type != "cpu":
-        there = torch.from_numpy(before).to(device)
-        runs[f"torch on {device.type}"] = lambda: crf.on_device(image, there)
-    agree = (crf(image, before).argmax(axis=0) == other(image, before).argmax(axis=0)).mean()
+        there = here.to(device)
+        runs[f"torch on {device.type}"] = lambda: crf(image, there)
+    agree = (crf(image, here).argmax(dim=0) == other(image, here).argmax(dim=0)).float().mean()
     taken: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(repeats + 1):
         for name, work in runs.items():

@@ -61,9 +61,9 @@ def by_hand(crf: DenseCRF | None, examples: list[HeldOut]) -> float:
     """Score a CRF by itself, sharing nothing."""
     scores = []
     for each in examples:
-        probabilities = each.probabilities.numpy()
-        labels = (crf(each.image, probabilities) if crf else probabilities).argmax(axis=0)
-        for i in range(1, len(probabilities)):
+        answer = crf(each.image, each.probabilities) if crf else each.probabilities
+        labels = answer.argmax(dim=0).numpy()
+        for i in range(1, len(answer)):
             scores.append(jaccard(labels == i, each.truth == i, each.truth == VOID))
     return float(np.mean(scores))
 

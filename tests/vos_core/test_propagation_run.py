@@ -16,7 +16,7 @@ from vos_core.propagation import (
     run_sequence,
 )
 from vos_core.propagation.run import to_tensor
-from vos_core.types import Annotation, FloatArray, Image
+from vos_core.types import Annotation, Image
 
 
 class TestRunSequence:
@@ -97,9 +97,9 @@ class TestRunSequence:
     def test_refinement_sees_the_frame_and_is_not_fed_back(self) -> None:
         frames, calls = clip(3), []
 
-        def erase(image: Image, probabilities: FloatArray) -> FloatArray:
+        def erase(image: Image, probabilities: Tensor) -> Tensor:
             calls.append((image, probabilities.shape))
-            return np.stack([np.ones(SIZE), np.zeros(SIZE)]).astype(np.float32)
+            return torch.stack([torch.ones(SIZE), torch.zeros(SIZE)])
 
         propagator = MaskPropagator(Echo(), precision="float32")
         start = [annotate(0, labels((1, 2, 2)))]
@@ -109,18 +109,22 @@ class TestRunSequence:
         np.testing.assert_array_equal(calls[0][0], frames[1])
         assert propagator.step(frame())[1].max() > 0.9
 
-    def test_refinement_on_the_device_sees_the_probabilities_as_they_are(self) -> None:
-        class OnDevice:
-            def on_device(self, image: Image, probabilities: Tensor) -> Tensor:
-                assert image.shape[:2] == probabilities.shape[1:]
-                return probabilities.flip(0)
+    @pytest.mark.parametrize("size", [None, (24, 16)])
+    def test_refinement_sees_the_probabilities_as_they_are(
+        self, size: tuple[int, int] | None
+    ) -> None:
+        def flip(image: Image, probabilities: Tensor) -> Tensor:
+            assert image.shape[:2] == probabilities.shape[1:]
+            return probabilities.flip(0)
 
         start = [annotate(0, labels((1, 2, 2)))]
         plain, flipped = (
             list(
-                run_sequence(MaskPropagator(Echo(), precision="float32"), clip(2), start, refine=r)
+                run_sequence(
+                    MaskPropagator(Echo(), precision="float32"), clip(2), start, size, refine=r
+                )
             )
-            for r in (None, OnDevice())
+            for r in (None, flip)
         )
         np.testing.assert_array_equal(flipped[1] == 1, plain[1] == 0)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from vos_core.errors import ConfigError, MaskError, require
 from vos_core.postprocess.mean_field import FrameKernels, mean_field
 from vos_core.precision import autocast
-from vos_core.types import FloatArray, Image
+from vos_core.types import Image
 
 _LEAST = 1e-5  # below this a probability says no more
 
@@ -60,32 +60,22 @@ class DenseCRF:
         if self.backend == "pydensecrf":
             require("pydensecrf.densecrf", "crf")
 
-    def __call__(self, image: Image, probabilities: FloatArray) -> FloatArray:
-        """Sharpen probabilities along the image's edges.
-
-        Args:
-            image: (H, W, 3) uint8 RGB.
-            probabilities: (N + 1, H, W) float32 that sum to 1.
-
-        Returns:
-            (N + 1, H, W) float32 that sum to 1.
-
-        Raises:
-            MaskError: If the probabilities are not of the image's size.
-        """
-        refined = self.on_device(image, torch.from_numpy(np.ascontiguousarray(probabilities)))
-        return np.asarray(refined.numpy(), dtype=np.float32)
-
     @torch.no_grad()
-    def on_device(
+    def __call__(
         self, image: Image, probabilities: Tensor, kernels: FrameKernels | None = None
     ) -> Tensor:
-        """Sharpen probabilities where they are; the same otherwise.
+        """Sharpen probabilities along the image's edges.
 
         Args:
             image: (H, W, 3) uint8 RGB.
             probabilities: (N + 1, H, W) that sum to 1, on any device.
             kernels: Of the image, if other CRFs work on it, too; only the torch backend shares.
+
+        Returns:
+            (N + 1, H, W) float32 that sum to 1, where the probabilities are.
+
+        Raises:
+            MaskError: If the probabilities are not of the image's size.
         """
         if image.dtype != np.uint8 or image.shape != (*probabilities.shape[1:], 3):
             raise MaskError(
@@ -112,7 +102,8 @@ class DenseCRF:
     def _by_pydensecrf(self, image: Image, log_probabilities: Tensor) -> Tensor:
         labels, height, width = log_probabilities.shape
         model = require("pydensecrf.densecrf", "crf").DenseCRF2D(width, height, labels)
-        model.setUnaryEnergy(log_probabilities.neg().reshape(labels, -1).cpu().numpy())
+        energies = log_probabilities.neg().reshape(labels, -1).contiguous()
+        model.setUnaryEnergy(energies.cpu().numpy())
         model.addPairwiseGaussian(sxy=self.smooth_sigma, compat=self.smooth_weight)
         model.addPairwiseBilateral(
             sxy=self.bilateral_sigma_xy,

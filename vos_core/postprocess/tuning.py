@@ -120,7 +120,7 @@ def _mean_jaccards(
         colours = torch.from_numpy(np.ascontiguousarray(example.image))
         kernels = FrameKernels(colours.to(example.probabilities.device))
         for crf, scores in per_object.items():
-            answer = crf.on_device(example.image, example.probabilities, kernels)
+            answer = crf(example.image, example.probabilities, kernels)
             scores += _jaccards(answer, example.truth)
     return {crf: float(np.mean(scores)) for crf, scores in per_object.items()}
 

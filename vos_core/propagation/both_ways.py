@@ -13,7 +13,7 @@ from itertools import islice, pairwise
 import numpy as np
 import torch
 
-from vos_core.propagation.run import DeviceRefinement, Propagator, Refinement, run_sequence
+from vos_core.propagation.run import Propagator, Refinement, run_sequence
 from vos_core.types import Annotation, Clip, LabelMap
 
 
@@ -23,7 +23,7 @@ def run_both_ways(
     annotations: Sequence[Annotation],
     size: tuple[int, int] | None = None,
     device: torch.device | None = None,
-    refine: Refinement | DeviceRefinement | None = None,
+    refine: Refinement | None = None,
 ) -> Iterator[LabelMap]:
     """Segment each frame from the nearest annotated one, one label map per frame, in order.
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,18 +12,10 @@ from torch.nn import functional as F
 
 from vos_core.errors import ConfigError, MaskError
 from vos_core.resize import resize_annotation, resize_image
-from vos_core.types import VOID, Annotation, FloatArray, Image, LabelMap
+from vos_core.types import VOID, Annotation, Image, LabelMap
 
-Refinement = Callable[[Image, FloatArray], FloatArray]
+Refinement = Callable[[Image, Tensor], Tensor]
 """(H, W, 3) uint8 and (N + 1, H, W) probabilities in, better probabilities out."""
-
-
-@runtime_checkable
-class DeviceRefinement(Protocol):
-    """A refinement that can also work where the probabilities are."""
-
-    def on_device(self, image: Image, probabilities: Tensor) -> Tensor:
-        """Like a :data:`Refinement`, with probabilities as a tensor on any device."""
 
 
 class Propagator(Protocol):
@@ -51,7 +43,7 @@ def run_sequence(
     annotations: Sequence[Annotation],
     size: tuple[int, int] | None = None,
     device: torch.device | None = None,
-    refine: Refinement | DeviceRefinement | None = None,
+    refine: Refinement | None = None,
 ) -> Iterator[LabelMap]:
     """Propagate annotations through a clip, one label map per frame.
 
@@ -79,12 +71,13 @@ def run_sequence(
     index = -1
     for index, image in enumerate(frames):
         native = image.shape[:2]
-        frame = to_tensor(resize_image(image, size), device)
+        small = resize_image(image, size)
+        frame = to_tensor(small, device)
         answer = np.zeros(native, dtype=np.uint8)
         if started:
             probabilities = propagator.step(frame)
             if refine:
-                probabilities = _refined(refine, resize_image(image, size), probabilities)
+                probabilities = refine(small, probabilities)
             answer = _to_label_map(probabilities, propagator.object_ids, native)
         while pending and pending[0].frame == index:
             annotation = pending.pop(0)
@@ -146,13 +139,6 @@ def to_tensor(image: Image, device: torch.device | None = None) -> Tensor:
         )
     tensor = torch.from_numpy(np.ascontiguousarray(image)).to(device)
     return tensor.permute(2, 0, 1).float() / 255
-
-
-def _refined(refine: Refinement | DeviceRefinement, image: Image, probabilities: Tensor) -> Tensor:
-    if isinstance(refine, DeviceRefinement):
-        return refine.on_device(image, probabilities)
-    refined = refine(image, probabilities.float().cpu().numpy())
-    return torch.from_numpy(refined).to(probabilities.device)
 
 
 def _to_label_map(probabilities: Tensor, ids: Sequence[int], size: tuple[int, int]) -> LabelMap:
