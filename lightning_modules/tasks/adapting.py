@@ -32,7 +32,7 @@ from vos_core.adapters import trained_modules
 from vos_core.clips import annotated_frames
 from vos_core.errors import ConfigError
 from vos_core.losses import object_masks, refinement_loss
-from vos_core.precision import Precision, autocast
+from vos_core.precision import autocast
 from vos_core.propagation import (
     AdaptationSettings,
     AdaptedCache,
@@ -63,20 +63,15 @@ class AdaptingModule(L.LightningModule, ABC):
     Args:
         network: ``network(image, previous_mask) -> (B, S, H, W) logits``.
         adaptation: How copies of it are fitted to a clip; its objects share the iterations and the
-            seconds.
+            seconds. Its precision is that of the network everywhere.
         adapted_cache: Folder in which they are kept; None keeps nothing.
-        precision: Arithmetic of the network.
     """
 
     slots = 1
     afterwards = frozenset({"adapted_cache"})
 
     def __init__(
-        self,
-        network: nn.Module,
-        adaptation: AdaptationSettings,
-        adapted_cache: str | None,
-        precision: Precision,
+        self, network: nn.Module, adaptation: AdaptationSettings, adapted_cache: str | None
     ) -> None:
         super().__init__()
         if adaptation.seconds is not None and adaptation.seconds <= 0:
@@ -85,7 +80,6 @@ class AdaptingModule(L.LightningModule, ABC):
         self.network = network.to(memory_format=torch.channels_last)
         self.adaptation = adaptation
         self._adapted_cache = AdaptedCache(adapted_cache) if adapted_cache else None
-        self.precision = precision
         self.adaptation_counts: Counter[str] = Counter()
 
     @abstractmethod
@@ -102,7 +96,7 @@ class AdaptingModule(L.LightningModule, ABC):
 
     def answer(self, network: Callable[..., Tensor], image: Tensor, mask: Tensor) -> Tensor:
         """Ask a network in the arithmetic of this one; returns float32 logits."""
-        with autocast(image.device, self.precision):
+        with autocast(image.device, self.adaptation.precision):
             logits = network(image.to(memory_format=torch.channels_last), mask)
         return logits.float()
 

@@ -94,7 +94,6 @@ class BaseVOSTask(AdaptingModule):
         crf_tuning: Tune it, from these settings on, by this many held-out samples: before the first
             clip and for all of them if the network was trained, else for each clip by itself when
             the network has adapted to it. 0 keeps the settings; so does validation.
-        precision: Arithmetic of the network.
     """
 
     def __init__(
@@ -108,7 +107,6 @@ class BaseVOSTask(AdaptingModule):
         crf: bool,
         crf_settings: Mapping[str, object] | None,
         crf_tuning: int,
-        precision: Precision,
     ) -> None:
         settings = {"preset": "default", **(crf_settings or {})}
         chosen = configured(CRF_PRESETS, settings, "CRF settings")
@@ -117,7 +115,7 @@ class BaseVOSTask(AdaptingModule):
                 f"crf_tuning is {crf_tuning} with crf {str(crf).lower()}; give a number of samples "
                 "from 0, and if it is above 0, say --model.crf true."
             )
-        super().__init__(network(), adaptation, adapted_cache, precision)
+        super().__init__(network(), adaptation, adapted_cache)
         self.solver = solver
         self.baselines = baselines
         self.crf = chosen if crf else None
@@ -149,8 +147,7 @@ class BaseVOSTask(AdaptingModule):
     def setup(self, stage: str) -> None:
         """Take over the trainer's arithmetic, if free to; clips are segmented outside of it."""
         chosen = _PRECISIONS.get(str(self.trainer.precision))
-        if chosen and self.precision == "auto":
-            self.precision = chosen
+        if chosen and self.adaptation.precision == "auto":
             self.adaptation = replace(self.adaptation, precision=chosen)
 
     def on_fit_start(self) -> None:
@@ -311,10 +308,8 @@ class BaseVOSTask(AdaptingModule):
     def _predicted(
         self, sampler: RefinementSampler, network: nn.Module, count: int, seed: Sequence[int]
     ) -> list[HeldOut]:
-        batch_size = self.adaptation.batch_size
-        return predict_held_out(
-            network, sampler, count, seed, self.device, batch_size, self.precision
-        )
+        size, precision = self.adaptation.batch_size, self.adaptation.precision
+        return predict_held_out(network, sampler, count, seed, self.device, size, precision)
 
     def _propagate(self, network: Networks, job: ClipJob) -> Iterator[LabelMap]:
         return self._run(self.make_propagator(network, job), job, self.crf)

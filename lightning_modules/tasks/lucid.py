@@ -31,7 +31,7 @@ from vos_core.errors import CheckpointError, ConfigError
 from vos_core.flow import build_flow, flow_source, list_flows
 from vos_core.networks import build_streams, used_cues
 from vos_core.optimisation import Solver, SolverKind
-from vos_core.precision import Precision, require_precision
+from vos_core.precision import Precision
 from vos_core.propagation import (
     AdaptationSettings,
     MaskPropagator,
@@ -156,7 +156,6 @@ class LucidTask(BaseVOSTask):
         if {"pretrained", "slots", "cues"} & set(network_options or {}):
             raise ConfigError("pretrained, slots and cues are no network options here; see --help.")
         require_propagation(coherence, dilation)
-        require_precision(precision)
         seen = ["image"] if inputs is None else inputs
         self._cues = used_cues(seen)
         offline = Solver(solver, lr, weight_decay)
@@ -190,7 +189,6 @@ class LucidTask(BaseVOSTask):
             crf=crf,
             crf_settings=crf_settings,
             crf_tuning=crf_tuning,
-            precision=precision,
         )
         self.save_hyperparameters()
         self.slots = slots
@@ -297,5 +295,5 @@ class LucidTask(BaseVOSTask):
             semantics=self._semantics_here(),
             slots=self.slots,
             order=job.object_ids,
-            precision=self.precision,
+            precision=self.adaptation.precision,
         )

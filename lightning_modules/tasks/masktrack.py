@@ -25,7 +25,7 @@ from vos_core.errors import CheckpointError, ConfigError
 from vos_core.flow import flow_source
 from vos_core.networks import build_network
 from vos_core.optimisation import Solver, SolverKind
-from vos_core.precision import Precision, require_precision
+from vos_core.precision import Precision
 from vos_core.propagation import (
     AdaptationSettings,
     Guidance,
@@ -143,7 +143,6 @@ class MaskTrackTask(BaseVOSTask):
         if {"pretrained", "slots", "cues"} & set(network_options or {}):
             raise ConfigError("pretrained, slots and cues are no network options here; see --help.")
         require_propagation(coherence, guidance=guidance)
-        require_precision(precision)
         ranges = {"preset": _PRESETS[guidance], **(previous_masks or {})}
         rough = configured(PREVIOUS_MASKS, ranges, "previous masks")
         offline = Solver(solver, lr, weight_decay, momentum, head_rate)
@@ -166,7 +165,6 @@ class MaskTrackTask(BaseVOSTask):
             crf=crf,
             crf_settings=crf_settings,
             crf_tuning=crf_tuning,
-            precision=precision,
         )
         self.save_hyperparameters()
         # in a list, for its weights are not this task's
@@ -203,12 +201,16 @@ class MaskTrackTask(BaseVOSTask):
 
     def understand(self, job: ClipJob) -> ClipJob:
         """Find the masks in the boxes, if only these are to be known."""
-        for network in self._box_network:
-            found = masks_from_boxes(
-                network.to(self.device), job.clip, job.given, job.size, self.device, self.precision
-            )
-            return replace(job, annotations=found)
-        return job
+        if not self._box_network:
+            return job
+        network = self._box_network[0].to(self.device)
+        precision = self.adaptation.precision
+        return replace(
+            job,
+            annotations=masks_from_boxes(
+                network, job.clip, job.given, job.size, self.device, precision
+            ),
+        )
 
     def make_sampler(self, frames: Sequence[AnnotatedFrame]) -> RefinementSampler:
         """Flip, rotate and deform each annotated frame."""
@@ -222,7 +224,7 @@ class MaskTrackTask(BaseVOSTask):
             dilation=self._rough.dilation,
             guidance=self.hparams["guidance"],
             coherence=self.hparams["coherence"],
-            precision=self.precision,
+            precision=self.adaptation.precision,
         )
 
     def _motion_stream(self, network: Networks, job: ClipJob) -> MotionStream | None:

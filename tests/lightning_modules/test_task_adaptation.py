@@ -265,7 +265,7 @@ def test_adaptation_and_propagation_compute_as_the_trainer_does_if_free_to(
     trainer = SimpleNamespace(precision=trainers)
     task._trainer = trainer
     task.setup("test")
-    assert (task.precision, task.adaptation.precision) == (expected, expected)
+    assert task.adaptation.precision == expected
     task._trainer = None
     propagator = task.make_propagator(task.network, job_of(davis_root))
     assert isinstance(propagator, MaskPropagator)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from vos_core.adapters import TrainedCopy, require_adapter
 from vos_core.errors import ConfigError
 from vos_core.optimisation import Solver
-from vos_core.precision import Precision, autocast, loss_scaler
+from vos_core.precision import Precision, autocast, loss_scaler, require_precision
 from vos_core.training_pass import training_pass
 from vos_core.types import RefinementSample
 
@@ -54,9 +54,11 @@ class AdaptationSettings:
         """Refuse numbers that mean nothing.
 
         Raises:
-            ConfigError: If one is negative, there is no sample a step, or no such adapter.
+            ConfigError: If one is negative, there is no sample a step, or no such adapter or
+                precision.
         """
         require_adapter(self.adapter)
+        require_precision(self.precision)
         for name, least in (("iterations", 0), ("patience", 0), ("workers", 0), ("batch_size", 1)):
             value = getattr(self, name)
             if value is not None and value < least:
