@@ -51,12 +51,12 @@ def upload(values: npt.NDArray[Any], device: torch.device) -> Tensor:
 
 
 def _upload_exact(values: Points, device: torch.device) -> Tensor:
-    return upload(values.astype(_precision(device), copy=False), device)
+    return upload(values.astype(np.float32) if device.type == "mps" else values, device)
 
 
-def _precision(device: torch.device) -> str:
+def _precision(device: torch.device) -> torch.dtype:
     """Double, but where the device has none (MPS)."""
-    return "float32" if device.type == "mps" else "float64"
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def _take(maps: StackedMap, which: Tensor) -> StackedMap:
@@ -173,6 +173,5 @@ def _filled_boxes(masks: Tensor) -> Tensor:
 
 def pixel_centres(size: tuple[int, int], device: torch.device) -> Tensor:
     """Return the (1, H, W, 2) coordinates of every pixel centre of a frame."""
-    dtype: torch.dtype = getattr(torch, _precision(device))
-    rows, columns = (torch.arange(side, device=device, dtype=dtype) for side in size)
+    rows, columns = (torch.arange(side, device=device, dtype=_precision(device)) for side in size)
     return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)[None]

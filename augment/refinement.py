@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from augment.deformation import MaskDeformation, deform_mask
+from augment.device import upload
 from augment.geometry import BackwardMap, affine_matrix, sampling_map, warp, warp_labels
 from augment.settings import require_generator
 from vos_core.cores import usable_cores
@@ -77,7 +78,7 @@ class RefinementSampler(ABC):
         """
         if not isinstance(gathered, Tensor):
             raise ConfigError("these plans are of another sampler; let the one that drew them.")
-        return unpacked(gathered.to(device, non_blocking=True), self.slots)
+        return unpacked(upload(gathered.numpy(), device), self.slots)
 
     def all_of(self, object_ids: Sequence[int]) -> "RefinementSampler":
         """Return a sampler whose first slots are for these objects, in this order.
@@ -255,7 +256,6 @@ def sample_batches(
         collate_fn=sampler.gather,
         worker_init_fn=settle_worker,
         generator=torch.Generator(),  # which leaves torch's own random numbers alone
-        pin_memory=device.type == "cuda",
     )
     drawings = iter(loader)
     try:
@@ -269,7 +269,7 @@ def sample_batches(
                     "target": joined["target"][part],
                 }
     finally:
-        del drawings  # and so end the processes; a generator that is closed may keep what it has
+        del drawings  # and so end the processes; a generator that is closed may keep its variables
 
 
 def drawing_processes(asked: int | None, device: torch.device, sharers: int = 1) -> int:
@@ -292,4 +292,4 @@ def settle_worker(worker: int) -> None:
     """Keep a forked worker off what is its parent's."""
     # OpenCV's threads, of which it has none; 0, as any other number waits for them to end
     cv2.setNumThreads(0)
-    gc.freeze()  # garbage, some of which, such as records of a GPU, cannot be destroyed elsewhere
+    gc.freeze()  # garbage; to destroy a CUDA graph in another process is to abort

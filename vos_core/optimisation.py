@@ -56,17 +56,17 @@ class Solver:
         Args:
             network: Where ``head_rate`` is not 1, its last layers are its ``last_layers``.
             steps: Length of the schedule; a very short one is cut off before it has come down.
-            fused: Change all weights in one pass, for which nobody else may scale or clip the
-                gradients in between.
+            fused: AdamW changes all weights in one pass. Lightning does not clip gradients for one
+                that also takes the scale off them (float16).
 
         Raises:
             ConfigError: If ``head_rate`` is not 1 and the network does not name its last layers.
         """
         groups = self._groups(network)
         if self.kind != "adamw":
-            sgd = torch.optim.SGD(
-                groups, self.lr, self.momentum, weight_decay=self.weight_decay, fused=fused
-            )
+            # never fused: where a loss scaler skips its first step, momentum would be whatever is
+            # in memory (torch 2.15)
+            sgd = torch.optim.SGD(groups, self.lr, self.momentum, weight_decay=self.weight_decay)
             if self.kind == "sgd_constant":
                 return sgd, ConstantLR(sgd, factor=1.0)
             return sgd, PolynomialLR(sgd, total_iters=steps, power=0.9)

@@ -39,7 +39,8 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
     else:
         enabled = precision == "bfloat16" or (precision == "auto" and _has_native_bfloat16(device))
         dtype = torch.bfloat16
-    # no weight is used twice in it, but within another context it could be remembered and changed
+    # Weights are used once in a context, so a cache of them in this arithmetic gains nothing. It
+    # cannot be recorded, and in an outer context it would keep weights that were changed since.
     return torch.autocast(device.type, dtype, enabled=enabled, cache_enabled=False)
 
 

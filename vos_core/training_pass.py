@@ -47,7 +47,7 @@ class Recorded:
 
     Args:
         network: In training, on a CUDA device. Its forward pass must not depend on numbers that it
-            computes, nor send any from the CPU.
+            computes, nor send any from the CPU. Weights that have no part in it get no gradient.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -66,11 +66,17 @@ class Recorded:
         same = self._sizes == (image.shape, previous_mask.shape)
         return (self._graphs if same else self._network)(image, previous_mask)
 
+    def release(self) -> None:
+        """Free the memory that the graphs take; a later call records anew."""
+        self._graphs = None
+        gc.collect()  # classes that torch makes for a recording refer to themselves
+
     def _record(self, image: Tensor, previous_mask: Tensor) -> Forward:
-        gc.collect()  # what was recorded before is let go of only so, and it takes memory
         inputs = (image.clone(), previous_mask.clone())  # into which those of each step are copied
         before = [buffer.clone() for buffer in self._network.buffers()]
-        graphs = torch.cuda.make_graphed_callables(_Passes(self._network), inputs)
+        graphs = torch.cuda.make_graphed_callables(
+            _Passes(self._network), inputs, allow_unused_input=True
+        )
         with torch.no_grad():
             for buffer, value in zip(self._network.buffers(), before, strict=True):
                 buffer.copy_(value)

@@ -38,7 +38,7 @@ from vos_core.propagation import (
     run_both_ways,
     run_sequence,
 )
-from vos_core.training_pass import training_pass
+from vos_core.training_pass import Recorded, training_pass
 from vos_core.types import ClipJob, LabelMap, RefinementSample, SegmentedClip
 
 
@@ -137,8 +137,8 @@ class BaseVOSTask(AdaptingModule):
     def configure_optimizers(self) -> OptimizerConfig:
         """Return the optimiser of the offline stage and its schedule, which advances every step."""
         steps = int(self.trainer.estimated_stepping_batches)
-        clips = bool(self.trainer.gradient_clip_val)
-        optimizer, schedule = self.solver.build(self.network, steps, fused=not clips)
+        scaled = str(self.trainer.precision) == "16-mixed"
+        optimizer, schedule = self.solver.build(self.network, steps, fused=not scaled)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
@@ -167,9 +167,10 @@ class BaseVOSTask(AdaptingModule):
         self._is_trained = True
 
     def on_train_end(self) -> None:
-        """Make the network the same on all ranks, and free what was made for training it."""
+        """Make the network the same on all ranks, and free what was recorded of it."""
         self._share_statistics()
-        self.__dict__.pop("_in_training", None)
+        if isinstance(self._in_training, Recorded):
+            self._in_training.release()
 
     def on_validation_start(self) -> None:
         """Make the network the same on all ranks, as each validates other clips."""
@@ -186,7 +187,10 @@ class BaseVOSTask(AdaptingModule):
 
     def training_step(self, batch: RefinementSample, batch_idx: int) -> Tensor:
         """Return the loss of a batch of refinement samples."""
-        logits = self.answer(self._in_training, batch["image"], batch["previous_mask"])
+        forward = self._in_training
+        if isinstance(forward, Recorded) and self.trainer.accumulate_grad_batches != 1:
+            forward = self.network  # its gradients would be added to themselves
+        logits = self.answer(forward, batch["image"], batch["previous_mask"])
         loss = refinement_loss(logits, batch["target"])
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch["target"]))
         self._train_jaccard.update(*object_masks(logits.detach(), batch["target"]))
@@ -196,7 +200,8 @@ class BaseVOSTask(AdaptingModule):
     @cached_property  # which, unlike an attribute, makes no second network of it
     def _in_training(self) -> Callable[..., Tensor]:
         compile = self.adaptation.compile
-        alone = self.trainer.world_size == 1 and self.trainer.accumulate_grad_batches == 1
+        # ranks exchange gradients while the backward pass still runs
+        alone = self.trainer.world_size == 1
         return training_pass(self.network, compile=compile) if alone or compile else self.network
 
     def validation_step(self, job: ClipJob | None, batch_idx: int) -> Answer | None:

@@ -228,6 +228,11 @@ def test_numbers_that_mean_nothing_are_refused(change: dict[str, int]) -> None:
         replace(settings(), **change)
 
 
+def test_no_gradient_outlives_an_adaptation() -> None:
+    adapted = adapt(network(), batches(), refinement_loss, settings())
+    assert all(parameter.grad is None for parameter in adapted.parameters())
+
+
 def test_compiled_steps_are_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     # all that torch.compile does but for writing code, which takes a minute
     compile_graph = partial(torch.compile, backend="aot_eager", fullgraph=True)

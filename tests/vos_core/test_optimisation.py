@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vos_core.errors import ConfigError
 from vos_core.networks import build_network, list_networks
-from vos_core.optimisation import Solver
+from vos_core.optimisation import Solver, SolverKind
 
 
 class Two(nn.Module):
@@ -84,6 +84,26 @@ def test_without_a_rate_of_its_own_the_head_is_as_the_rest() -> None:
     assert rates(network, optimizer) == {"weight": 0.1, "bias": 0.1}
     with pytest.raises(ConfigError, match="last layers"):
         Solver("sgd", lr=0.1, weight_decay=0, head_rate=10).build(network, 4)
+
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd", "sgd_constant"])
+def test_a_first_step_that_a_scaler_skips_leaves_no_trace(kind: SolverKind) -> None:
+    def trained(first: list[float], *, fused: bool) -> Tensor:
+        network = nn.Linear(1000, 1, bias=False)
+        nn.init.ones_(network.weight)
+        optimizer, _ = Solver(kind, lr=0.1, weight_decay=0).build(network, 20, fused=fused)
+        scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
+        for gradient in [*first, 1.0, 2.0]:
+            torch.full((1, 1000), 7.0)  # what lies in memory that is used again
+            optimizer.zero_grad()
+            scaler.scale(gradient * network.weight.sum()).backward()
+            scaler.step(optimizer)
+            scaler.update()
+        return network.weight.detach()
+
+    never = trained([], fused=False)
+    for fused in (False, True):
+        torch.testing.assert_close(trained([float("inf")] * 3, fused=fused), never)
 
 
 @pytest.mark.parametrize("name", list_networks())

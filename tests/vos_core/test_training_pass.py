@@ -1,5 +1,7 @@
 """Recording without a GPU: what is asked of torch, and when. That it is right, test_gpu tells."""
 
+import gc
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -25,18 +27,23 @@ def recordings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Tensor, Tensor]]:
     """Stand in for torch, which first runs a network a few times, on the inputs it is given."""
     inputs: list[tuple[Tensor, Tensor]] = []
 
-    def record(passes: nn.Module, given: tuple[Tensor, Tensor]) -> Callable[..., Tensor]:
+    def record(
+        passes: nn.Module, given: tuple[Tensor, Tensor], *, allow_unused_input: bool
+    ) -> Callable[..., Tensor]:
+        assert allow_unused_input  # many encoders have layers beyond the last that is used
         inputs.append(given)
+        forward = passes.forward
         for _ in range(3):
-            passes(*given)
+            forward(*given)
 
         def replay(*later: Tensor) -> Tensor:
             for place, value in zip(given, later, strict=True):
                 place.copy_(value)
-            answer: Tensor = passes(*given)
+            answer: Tensor = forward(*given)
             return answer
 
-        return replay
+        passes.forward = replay  # as torch does with a module
+        return passes
 
     monkeypatch.setattr("torch.cuda.make_graphed_callables", record)
     return inputs
@@ -73,6 +80,22 @@ def test_what_is_not_as_recorded_goes_the_usual_way(
     trained.eval()
     forward(*batch())
     assert torch.equal(recordings[0][0], first)
+    assert len(recordings) == 1
+
+
+def test_what_was_recorded_is_freed(recordings: list[tuple[Tensor, Tensor]]) -> None:
+    forward = Recorded(network().train())
+    forward(*batch())
+    inputs = [weakref.ref(each) for each in recordings.pop()]
+    gc.collect()
+    assert all(each() is not None for each in inputs)
+    gc.disable()  # of itself it comes some time
+    try:
+        forward.release()
+        assert all(each() is None for each in inputs)
+    finally:
+        gc.enable()
+    forward(*batch())
     assert len(recordings) == 1
 
 

@@ -18,23 +18,23 @@ from vos_core.networks.timm_encoder import build_encoder, feature_maps
 
 
 class _NarrowConv(nn.Conv2d):
-    """A convolution of a few channels, on as many as the matrix units of a GPU can take."""
+    """A 3x3 convolution of fewer channels than the matrix units of a GPU take at once, eight."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, padding=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        if not x.is_cuda:
+        if not (x.is_cuda and torch.is_autocast_enabled("cuda")):
             return super().forward(x)
-        more = (0, 0, 0, 0, 0, -x.shape[1] % 8)
-        x, weight = F.pad(x, more), F.pad(self.weight, more)
-        return F.conv2d(x, weight, self.bias, padding=self.padding)
+        more = (0, 0, 0, 0, 0, 8 - x.shape[1])
+        return F.conv2d(F.pad(x, more), F.pad(self.weight, more), padding=1)
 
 
 def _conv(inputs: int, outputs: int, slope: float = 0.0) -> nn.Sequential:
-    kind = nn.Conv2d if inputs >= 8 else _NarrowConv
-    return nn.Sequential(
-        kind(inputs, outputs, 3, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.LeakyReLU(slope, inplace=True),
-    )
+    conv: nn.Module = _NarrowConv(inputs, outputs)
+    if inputs >= 8:
+        conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.LeakyReLU(slope, inplace=True))
 
 
 class _UpBlock(nn.Module):

@@ -12,7 +12,7 @@ from vos_core.adapters import TrainedCopy, require_adapter
 from vos_core.errors import ConfigError
 from vos_core.optimisation import Solver
 from vos_core.precision import Precision, autocast, loss_scaler, require_precision
-from vos_core.training_pass import training_pass
+from vos_core.training_pass import Recorded, training_pass
 from vos_core.types import RefinementSample
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -120,7 +120,9 @@ def adapt(
                 break
         if best:
             best.restore(trained)
-        optimizer.zero_grad(set_to_none=True)  # as the network may be kept for long
+        optimizer.zero_grad(set_to_none=True)  # gradients may be in the memory of a recording
+        if isinstance(forward, Recorded):
+            forward.release()
         return trained.fold()
 
 
