@@ -58,7 +58,7 @@ def explain(message: str, known: Iterable[str] = ()) -> str:
     """
     if match := _UNKNOWN_OPTION.search(message):
         name = next(filter(None, match.groups()))
-        options = {*known, *_argument_names()}
+        options = {*known, *_argument_names()} - {name, name.rsplit(".", 1)[-1]}  # of other classes
         hint = nearest(name, options) or nearest(name.rsplit(".", 1)[-1], options)
         return f"{name!r} is not an option here.{hint}"
     if match := _UNKNOWN_CLASS.search(message):

@@ -30,6 +30,7 @@ class ClipRecord:
         seconds_adapt: Wall-clock time of the adaptation.
         seconds_propagate: Wall-clock time of the first variant's propagation, reading included.
         video: Overlay video, relative to the run folder; ``None`` if none was written.
+        annotated: How many frames were given; 0 if as few as the dataset gives.
         notes: What happened while it was segmented, and how often.
         crf: The dense CRF that sharpened the first variant, if it was tuned.
     """
@@ -44,6 +45,7 @@ class ClipRecord:
     seconds_adapt: float
     seconds_propagate: float
     video: str | None
+    annotated: int = 0
     notes: tuple[str, ...] = ()
     crf: TunedCRF | None = None
 
@@ -156,6 +158,7 @@ def record_clip(
         seconds_adapt=segmented.seconds_adapt,
         seconds_propagate=answer.seconds,
         video=video,
-        notes=tuple(f"{count} {what}" for what, count in segmented.counts.items()),
+        annotated=len(job.given) if job.both_ways else 0,
+        notes=tuple(f"{what}: {count}" for what, count in segmented.counts.items()),
         crf=segmented.crf,
     )

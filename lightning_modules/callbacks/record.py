@@ -1,7 +1,7 @@
 """Fills the run folder: masks, overlay videos, scores, report; and tells the loggers."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -101,8 +101,9 @@ class RecordRun(L.Callback):
             _log_images(trainer, "test/overlay", records)
             for label, other in list(variants.items())[1:]:
                 announce(trainer, f"  {label}: {other['headline']} {headline_number(other):.3f}")
-            scored = sum(1 for record in records if record.results)
-            announce(trainer, f"{_sentence(scores)} on {counted(scored, 'sequence')}; see {report}")
+            scored = [record for record in records if record.results]
+            on = ", ".join(filter(None, [counted(len(scored), "sequence"), _given(scored)]))
+            announce(trainer, f"{_sentence(scores)} on {on}; see {report}")
 
     def on_predict_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         """Say where the masks are."""
@@ -134,6 +135,9 @@ class RecordRun(L.Callback):
             label: collect_scores(rules, [record.results[label] for record in scored], categories)
             for label in scored[0].results
         }
+        if given := _given(scored):
+            for scores in variants.values():
+                scores["rule"] += f", {given}"
         adapt = sum(record.seconds_adapt for record in scored)
         propagate = sum(record.seconds_propagate for record in scored)
         next(iter(variants.values()))["seconds"] = {
@@ -186,6 +190,12 @@ def _sentence(scores: Scores) -> str:
     j, f = (scores["global"]["J"]["mean"], scores["global"]["F"]["mean"])
     others = f"J {j:.3f}, F {f:.3f}" if scores["headline"] == "J&F" else f"F {f:.3f}"
     return f"{scores['headline']} {headline_number(scores):.3f} ({others})"
+
+
+def _given(records: Sequence[ClipRecord]) -> str:
+    """Say how many frames count that were given beyond what the dataset gives; empty if none."""
+    given = sum(record.annotated for record in records)
+    return f"{counted(given, 'annotated frame')} scored as given" if given else ""
 
 
 def _clip_line(name: str, record: ClipRecord, scores: Scores | None) -> str:

@@ -127,6 +127,9 @@ class BaseVOSDataModule(L.LightningDataModule, ABC):
         self._sequences = sequences
         self._mask = mask
         self._annotate = annotate
+        for name, count in (("batch_size", batch_size), ("samples_per_epoch", samples_per_epoch)):
+            if count < 1:
+                raise ConfigError(f"data.{name} is {count}; give 1 or more.")
         self._batch_size = batch_size
         self._samples_per_epoch = samples_per_epoch
         self._num_workers = num_workers

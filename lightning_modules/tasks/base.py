@@ -169,8 +169,9 @@ class BaseVOSTask(AdaptingModule):
     def on_train_end(self) -> None:
         """Make the network the same on all ranks, and free what was recorded of it."""
         self._share_statistics()
-        if isinstance(self._in_training, Recorded):
-            self._in_training.release()
+        forward = self.__dict__.get("_in_training")
+        if isinstance(forward, Recorded):
+            forward.release()
 
     def on_validation_start(self) -> None:
         """Make the network the same on all ranks, as each validates other clips."""

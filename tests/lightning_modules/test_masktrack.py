@@ -90,12 +90,16 @@ def test_a_box_network_that_is_none_is_refused(
 
 
 def test_every_annotated_frame_is_answered_with_its_annotation(
-    davis_root: Path, tmp_path: Path
+    davis_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     every = run("test", davis_root, tmp_path / "1", "--data.annotate=1")
     assert every["global"]["J"]["mean"] == 1
     last = run("test", davis_root, tmp_path / "last", "--data.annotate=[-1]")
     assert last["global"]["J"]["mean"] < 1
+    clips = len(last["sequences"])
+    said = f"{clips} annotated frame{'s' * (clips != 1)} scored as given"
+    assert last["rule"].endswith(said)
+    assert f"sequence{'s' * (clips != 1)}, {said}; see" in capsys.readouterr().err
     assert last["data"]["annotate"] == [-1]
     masks = sorted((tmp_path / "last").glob("small-masktrack/*/masks/dog/*.png"))
     truth = sorted(davis_root.glob("Annotations/*/dog/*.png"))

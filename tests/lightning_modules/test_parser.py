@@ -67,6 +67,7 @@ def test_unknown_config_names_the_nearest() -> None:
         (["test", "--config", "lucid.yaml", "--model", "LucidTsk"], "Did you mean 'LucidTask'?"),
         (["test", "--config", "lucid.yaml", "--ckpt_path", "no.ckpt"], "no checkpoint no.ckpt"),
         (["test", "--config", "lucid.yaml", "--data.size", "[9,9]"], "at least 32x32 pixels"),
+        (["fit", "-c", "lucid.yaml", "--data.batch_size", "0"], "data.batch_size is 0; give 1"),
         (
             ["test", "--config", "lucid.yaml", "--model.network_options.encoder", "resnet19"],
             "no model 'resnet19'",
@@ -137,6 +138,16 @@ def test_a_value_of_no_allowed_type_is_refused_in_plain_words(
         main(["test", "--config", "lucid.yaml", "--model.coherence", "publishd"])
     told = "error: coherence is publishd; give a whole number or one of published or null.\n"
     assert capsys.readouterr().err.endswith(told)
+
+
+def test_an_option_of_another_method_is_not_its_own_nearest_spelling(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["test", "--config", "lucid.yaml", "--model.online", "false"])
+    message = capsys.readouterr().err
+    assert "online' is not an option here." in message
+    assert "'online'?" not in message
 
 
 def test_misspelt_key_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
