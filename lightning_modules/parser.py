@@ -58,7 +58,9 @@ def explain(message: str, known: Iterable[str] = ()) -> str:
     """
     if match := _UNKNOWN_OPTION.search(message):
         name = next(filter(None, match.groups()))
-        options = {*known, *_argument_names()} - {name, name.rsplit(".", 1)[-1]}  # of other classes
+        if owners := _owners(name):
+            return f"{name!r} is not an option here; there is {' and '.join(owners)}."
+        options = {*known, *_argument_names()}
         hint = nearest(name, options) or nearest(name.rsplit(".", 1)[-1], options)
         return f"{name!r} is not an option here.{hint}"
     if match := _UNKNOWN_CLASS.search(message):
@@ -142,12 +144,25 @@ def _config_path(name: str) -> Path:
 def _argument_names() -> set[str]:
     """Names that a config can hold, alone and behind their section."""
     names = {"model", "data", "trainer", "model.class_path", "data.class_path"}
-    sections = [("model", c) for c in _family(BaseVOSTask)]
-    sections += [("data", c) for c in _family(BaseVOSDataModule)]
-    for section, owner in [*sections, ("trainer", L.Trainer)]:
+    for section, owner in _sections():
         for name in inspect.signature(owner).parameters:
             names |= {name, f"{section}.{name}"}
     return names
+
+
+def _owners(name: str) -> list[str]:
+    """Return where an option of this very name is, and whose it is."""
+    return [
+        f"{section}.{name} of {owner.__name__}"
+        for section, owner in _sections()
+        if name in inspect.signature(owner).parameters
+    ]
+
+
+def _sections() -> list[tuple[str, type]]:
+    """Return what a config describes, and the section it does so in."""
+    tasks, data = _family(BaseVOSTask), _family(BaseVOSDataModule)
+    return [*(("model", c) for c in tasks), *(("data", c) for c in data), ("trainer", L.Trainer)]
 
 
 def _family(base: type) -> list[type]:

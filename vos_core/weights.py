@@ -97,7 +97,7 @@ def _download(address: str, alternative: str) -> Mapping[str, Tensor]:
         reason = str(err) or type(err).__name__
         raise CheckpointError(
             f"The weights {address} cannot be downloaded ({reason}); bring the file here by other "
-            "means and give its path (--model.flow_weights or --model.semantics_weights), or choose "
+            "means and give its path (--model.flow_weights, --model.semantics_weights), or choose "
             f"{alternative}, which needs none."
         ) from err
     except (RuntimeError, EOFError, pickle.UnpicklingError) as err:
