@@ -146,7 +146,7 @@ def test_an_option_of_another_method_is_not_its_own_nearest_spelling(
     with pytest.raises(SystemExit):
         main(["test", "--config", "lucid.yaml", "--model.online", "false"])
     message = capsys.readouterr().err
-    assert "'online' is not an option here; there is model.online of MaskTrackTask." in message
+    assert "'online' is not an option here; there is model.online of MaskTrackTask" in message
 
 
 def test_misspelt_key_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
