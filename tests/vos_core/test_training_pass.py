@@ -99,17 +99,18 @@ def test_what_was_recorded_is_freed(recordings: list[tuple[Tensor, Tensor]]) -> 
     assert len(recordings) == 1
 
 
-class OnGpu(nn.Module):
+class CudaWeight(nn.Parameter):
     """Says that it is on a GPU."""
 
+    is_cuda = True
+
+
+class OnGpu(nn.Module):
     def __init__(self, can_be_recorded: bool | None) -> None:
         super().__init__()
         if can_be_recorded is not None:
             self.can_be_recorded = can_be_recorded
-        self.weight = nn.Parameter(torch.zeros(1))
-
-    def parameters(self, recurse: bool = True):  # type: ignore[no-untyped-def]  # noqa: ANN201
-        yield type("Weight", (), {"is_cuda": True})()
+        self.weight = CudaWeight(torch.zeros(1))
 
 
 @pytest.mark.parametrize(("says", "expected"), [(None, False), (False, False), (True, True)])
