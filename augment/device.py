@@ -43,7 +43,12 @@ def upload_maps(stacked: BackwardMap[Points], device: torch.device) -> StackedMa
 
 
 def upload(values: npt.NDArray[Any], device: torch.device) -> Tensor:
-    """Bring numbers to a device without waiting for what it still has to do."""
+    """Bring numbers to a device, as they are, without waiting for what it still has to do.
+
+    Args:
+        values: Of any shape, and any type that torch has.
+        device: Where they are wanted.
+    """
     tensor = torch.from_numpy(values)
     if device.type == "cuda":
         tensor = tensor.pin_memory()

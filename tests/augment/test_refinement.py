@@ -1,5 +1,6 @@
 """Training samples of mask refinement."""
 
+import gc
 import multiprocessing
 from collections.abc import Sequence
 from contextlib import closing
@@ -192,6 +193,17 @@ def test_workers_end_with_the_batches(kind: str) -> None:
     assert len(started) == 2
     batches.close()
     assert not started & set(multiprocessing.active_children())
+
+
+def test_workers_leave_garbage_of_their_parent_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(*_: object) -> torch.Tensor:
+        return torch.full((1, 1, 5), gc.get_freeze_count() > 0, dtype=torch.uint8)
+
+    monkeypatch.setattr(StillSampler, "draw", look)
+    for workers in (0, 1):
+        batches = sample_batches(sampler("still"), 1, [0], torch.device("cpu"), workers)
+        with closing(batches):
+            assert bool(next(batches)["target"].all()) == (workers > 0)
 
 
 def test_batch_keeps_image_and_target_together() -> None:
